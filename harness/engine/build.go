@@ -1,0 +1,204 @@
+package engine
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/moby/moby/api/types/jsonstream"
+	"github.com/moby/moby/client"
+
+	"github.com/hadrill/hadrill/harness/images"
+)
+
+// A BuildError is a recipe that did not build: the step of the Dockerfile, the
+// engine's word, and the last lines the step printed.
+type BuildError struct {
+	Component string
+	Step      string   // "RUN apt-get install ..." as the Dockerfile has it
+	Line      string   // the output line that most likely says why
+	Message   string   // the engine's message
+	Tail      []string // the last output lines, oldest first
+}
+
+// Error names the component, the step and the failing line.
+func (b *BuildError) Error() string {
+	out := "build image " + b.Component
+	if b.Step != "" {
+		out += ", step " + b.Step
+	}
+	if b.Line != "" {
+		out += ": " + b.Line
+	}
+	return out + ": " + b.Message
+}
+
+// buildComponent builds the embedded recipe of a component and tags it.
+func (e *Engine) buildComponent(ctx context.Context, component string, report reporter) error {
+	recipe, err := images.Load(component, os.Getenv("HADRILL_BASE"))
+	if err != nil {
+		return err
+	}
+	var from string
+	if component == images.BaseComponent {
+		if from, err = e.root(ctx, report); err != nil {
+			return err
+		}
+	} else {
+		base, err := e.Image(ctx, images.BaseComponent, report.to)
+		if err != nil {
+			return fmt.Errorf("image %s needs the base image: %w", component, err)
+		}
+		from = base.Ref
+	}
+	return e.buildRecipe(ctx, recipe, from, report)
+}
+
+// buildRecipe builds in two steps: the recipe, then a layer-less image on top
+// with labels that could only be known afterwards (the installed versions).
+// Nothing carries the recipe's tag until all of it is done.
+func (e *Engine) buildRecipe(ctx context.Context, recipe images.Recipe, from string, report reporter) error {
+	name := recipe.Component.Name
+	archive, err := recipe.Context()
+	if err != nil {
+		return err
+	}
+	arguments := proxyArguments(os.LookupEnv)
+	lock := recipe.Lock.Argument()
+	arguments["BASE"], arguments["LOCK"] = &from, &lock
+	built, err := e.build(ctx, name, archive, client.ImageBuildOptions{BuildArgs: arguments, NoCache: true, Remove: true, ForceRemove: true}, report)
+	if err != nil {
+		return err
+	}
+	versions, err := json.Marshal(built.versions)
+	if err != nil {
+		return fmt.Errorf("image %s: encode versions: %w", name, err)
+	}
+	labels := map[string]string{LabelImage: "1", LabelComponent: name, LabelVersions: string(versions)}
+	if len(built.drift) > 0 {
+		labels[LabelDrift] = strings.Join(built.drift, "; ")
+	}
+	if parent, err := e.client.ImageInspect(ctx, from); err == nil {
+		labels[LabelBase] = parent.ID
+	}
+	cover := images.Recipe{Component: recipe.Component, Files: []images.File{{Name: "Dockerfile", Content: []byte("FROM " + built.id + "\n")}}}
+	if archive, err = cover.Context(); err != nil {
+		return err
+	}
+	_, err = e.build(ctx, name, archive, client.ImageBuildOptions{Tags: []string{recipe.Ref()}, Labels: labels, Remove: true, ForceRemove: true}, report)
+	return err
+}
+
+// proxyArguments passes the host's proxy settings to a build. The engine
+// predefines these argument names and keeps them out of the image's history.
+func proxyArguments(environment func(string) (string, bool)) map[string]*string {
+	out := map[string]*string{}
+	for _, name := range []string{"http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"} {
+		if value, set := environment(name); set && value != "" {
+			out[name] = &value
+		}
+	}
+	return out
+}
+
+type buildResult struct {
+	id       string
+	versions map[string]string
+	drift    []string
+}
+
+// build runs one build on the engine's classic builder.
+func (e *Engine) build(ctx context.Context, component string, archive []byte, options client.ImageBuildOptions, report reporter) (buildResult, error) {
+	response, err := e.client.ImageBuild(ctx, bytes.NewReader(archive), options)
+	if err != nil {
+		return buildResult{}, fmt.Errorf("build image %s: %w", component, err)
+	}
+	defer response.Body.Close()
+	result, err := readBuild(response.Body, component, report)
+	if err != nil && ctx.Err() != nil {
+		return buildResult{}, fmt.Errorf("build image %s: %w", component, ctx.Err())
+	}
+	return result, err
+}
+
+const tailLines = 20
+
+// readBuild follows the engine's stream of JSON messages to its end.
+func readBuild(stream io.Reader, component string, report reporter) (buildResult, error) {
+	result := buildResult{versions: map[string]string{}}
+	var step string
+	var tail []string
+	decoder := json.NewDecoder(stream)
+	for {
+		var message jsonstream.Message
+		if err := decoder.Decode(&message); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return buildResult{}, fmt.Errorf("build image %s: read the engine's answer: %w", component, err)
+		}
+		if message.Error != nil {
+			return buildResult{}, &BuildError{Component: component, Step: step, Line: telling(tail), Message: message.Error.Message, Tail: tail}
+		}
+		if message.Aux != nil {
+			var aux struct{ ID string }
+			if json.Unmarshal(*message.Aux, &aux) == nil && aux.ID != "" {
+				result.id = aux.ID
+			}
+		}
+		for line := range lines(message.Stream) {
+			report.line("build", line)
+			if _, text, isStep := strings.Cut(line, " : "); isStep && strings.HasPrefix(line, "Step ") {
+				step, tail = text, nil
+				continue
+			}
+			if version, ok := strings.CutPrefix(line, "hadrill-version: "); ok {
+				if name, number, ok := strings.Cut(version, " "); ok {
+					result.versions[name] = number
+				}
+			}
+			if drift, ok := strings.CutPrefix(line, "hadrill-drift: "); ok {
+				result.drift = append(result.drift, drift)
+			}
+			if tail = append(tail, line); len(tail) > tailLines {
+				tail = tail[1:]
+			}
+		}
+	}
+	if result.id == "" {
+		return buildResult{}, fmt.Errorf("build image %s: the engine's answer ended without an image", component)
+	}
+	return result, nil
+}
+
+// lines yields the non-empty lines of a chunk of output.
+func lines(chunk string) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		scanner := bufio.NewScanner(strings.NewReader(chunk))
+		scanner.Buffer(nil, 1<<20)
+		for scanner.Scan() {
+			if line := strings.TrimSpace(scanner.Text()); line != "" && !yield(line) {
+				return
+			}
+		}
+	}
+}
+
+// telling picks the line of a failed step's output to show first: apt's and
+// dpkg's own error lines before the last line of all.
+func telling(tail []string) string {
+	for _, line := range tail {
+		if strings.HasPrefix(line, "E: ") || strings.Contains(line, "dpkg: error") {
+			return line
+		}
+	}
+	if len(tail) == 0 {
+		return ""
+	}
+	return tail[len(tail)-1]
+}
