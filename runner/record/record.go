@@ -120,6 +120,7 @@ type Lane struct {
 	Control    bool    `json:"control,omitempty"`    // the untouched echo server: noise floor, never judged
 	Evidence   bool    `json:"evidence,omitempty"`   // read-back and other operations outside the open-loop schedule
 	Definitive bool    `json:"definitive,omitempty"` // the read made after healing and quiescing
+	CutOff     bool    `json:"cut_off,omitempty"`    // from the side that the scenario cuts off: its acknowledged writes count for durability, its outage is declared and never judged
 }
 
 // Kind groups objectives for the score's weights.
