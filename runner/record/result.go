@@ -141,6 +141,17 @@ type Finding struct {
 	Picture string   `json:"picture,omitempty"` // text drawing of the witness
 }
 
+// Checked says what one check really checked. A check that found nothing says
+// so of Guarantee and of no more than that.
+type Checked struct {
+	Check     string `json:"check"`
+	Guarantee string `json:"guarantee"`          // what holds when Total is 0
+	Narrowed  string `json:"narrowed,omitempty"` // why it is less than the check's name promises
+	Checked   int    `json:"checked"`            // operations, transactions or beliefs judged; 0 is vacuous
+	Total     int    `json:"total"`              // violations in all; Findings lists the first
+	Error     string `json:"error,omitempty"`    // why there is no answer: inconclusive
+}
+
 // LaneStat is what one lane saw.
 type LaneStat struct {
 	Lane     Lane           `json:"lane"`

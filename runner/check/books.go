@@ -1,0 +1,387 @@
+package check
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+
+	"github.com/hadrill/hadrill/runner/record"
+)
+
+// store is the kind of thing that was written to; keys of different stores
+// never meet.
+type store uint8
+
+const (
+	setStore      store = iota // Add, ReadSet
+	listStore                  // Append, ReadList, alone or inside transactions
+	queueStore                 // Enqueue, Dequeue
+	registerStore              // Write, CompareAndSet, Read
+)
+
+// entry is one attempted write: 32 bytes, for there are millions.
+type entry struct {
+	key     uint64
+	value   int64
+	ack     record.Time
+	index   uint32 // of the operation, for its witness
+	outcome record.Outcome
+	store   store
+	seen    uint8 // how often it was read, up to 255
+}
+
+// sighting is a value that came out of a queue or a register.
+type sighting struct {
+	key   uint64
+	value int64
+	index uint32
+	store store
+}
+
+// shelf names one set, list, queue or register.
+type shelf struct {
+	store store
+	key   uint64
+}
+
+// books collects the writes and the definitive reads of a history, one
+// operation at a time, so that a history need not be in memory as a whole.
+//
+//	Add(op) ... ─▶ entries (writes)      sorted by store, key, value
+//	               sightings, reads  ──▶ merged with them ─▶ Ledger
+type books struct {
+	header    *record.Header
+	resolve   func(int) record.Op // the operation of an index, for witnesses
+	share     uint64              // keep one in so many elements; 1 keeps all
+	entries   []entry
+	sightings []sighting
+	lastRead  map[shelf]uint32 // definitive read of sets and lists
+	readAt    map[shelf]record.Time
+	drained   map[uint64]bool
+	swallowed map[uint64]int // dequeues of unknown outcome and unknown value
+	phantoms  []sighting
+	lost      []uint32 // entries
+	risen     []uint32
+	doubled   []uint32
+}
+
+func newBooks(h *record.Header, resolve func(int) record.Op, share uint64) *books {
+	return &books{header: h, resolve: resolve, share: max(share, 1),
+		lastRead: map[shelf]uint32{}, readAt: map[shelf]record.Time{}, drained: map[uint64]bool{}, swallowed: map[uint64]int{}}
+}
+
+// kept is the sampling that a small memory budget forces: the same elements
+// on the write's and on the read's side.
+func (b *books) kept(s store, key uint64, value int64) bool {
+	if b.share == 1 {
+		return true
+	}
+	if s == registerStore {
+		value = 0 // a register's writes are judged together
+	}
+	return mix(key^mix(uint64(value)))%b.share == 0
+}
+
+// mix is the finaliser of SplitMix64 (Steele, Lea, Flood: Fast splittable
+// pseudorandom number generators, OOPSLA 2014).
+func mix(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+// Add takes the next operation; index is its place in the history.
+func (b *books) Add(index int, o *record.Op) {
+	if !judged(b.header, o) {
+		return
+	}
+	i := uint32(index)
+	switch o.Function {
+	case record.Add:
+		b.write(setStore, o.Key, o.Value, i, o)
+	case record.Append:
+		b.write(listStore, o.Key, o.Value, i, o)
+	case record.Enqueue:
+		b.write(queueStore, o.Key, o.Value, i, o)
+	case record.Write, record.CompareAndSet:
+		b.write(registerStore, o.Key, o.Value, i, o)
+	case record.ReadSet:
+		b.read(setStore, o.Key, i, o)
+	case record.ReadList:
+		b.read(listStore, o.Key, i, o)
+	case record.Read:
+		if o.Outcome == record.Ok && definitive(b.header, o) && b.kept(registerStore, o.Key, 0) {
+			b.sightings = append(b.sightings, sighting{o.Key, o.Value, i, registerStore})
+		}
+	case record.Dequeue:
+		b.dequeue(i, o)
+	case record.Transaction:
+		for j := range o.Micro {
+			switch m := &o.Micro[j]; m.Function {
+			case record.Append:
+				b.write(listStore, m.Key, m.Value, i, o)
+			case record.ReadList:
+				b.read(listStore, m.Key, i, o)
+			}
+		}
+	}
+}
+
+func (b *books) write(s store, key uint64, value int64, index uint32, o *record.Op) {
+	if o.Outcome == record.OutcomeUnset || o.Outcome == record.Degraded || !b.kept(s, key, value) {
+		return
+	}
+	b.entries = append(b.entries, entry{key: key, value: value, ack: o.End, index: index, outcome: o.Outcome, store: s})
+}
+
+func (b *books) read(s store, key uint64, index uint32, o *record.Op) {
+	if o.Outcome != record.Ok || !definitive(b.header, o) {
+		return
+	}
+	at := shelf{s, key}
+	if last, ok := b.readAt[at]; !ok || o.End >= last {
+		b.lastRead[at], b.readAt[at] = index, o.End
+	}
+}
+
+func (b *books) dequeue(index uint32, o *record.Op) {
+	switch {
+	case o.Outcome == record.Ok && o.Value == record.Absent:
+		if definitive(b.header, o) {
+			b.drained[o.Key] = true
+		}
+	case o.Outcome == record.Ok, o.Outcome == record.Info && o.Value != record.Absent && o.Value != 0:
+		// A message in hand whose acknowledgement is unknown was delivered.
+		if b.kept(queueStore, o.Key, o.Value) {
+			b.sightings = append(b.sightings, sighting{o.Key, o.Value, index, queueStore})
+		}
+	case o.Outcome == record.Info:
+		b.swallowed[o.Key]++
+	}
+}
+
+// close balances the books.
+func (b *books) close(ctx context.Context) (complete bool, err error) {
+	slices.SortFunc(b.entries, func(x, y entry) int {
+		return cmp.Or(cmp.Compare(x.store, y.store), cmp.Compare(x.key, y.key), cmp.Compare(x.value, y.value), cmp.Compare(x.index, y.index))
+	})
+	if err := stopped(ctx); err != nil {
+		return false, err
+	}
+	slices.SortFunc(b.sightings, func(x, y sighting) int {
+		return cmp.Or(cmp.Compare(x.store, y.store), cmp.Compare(x.key, y.key), cmp.Compare(x.index, y.index))
+	})
+	complete = true
+	s := 0
+	for from := 0; from < len(b.entries); {
+		if err := stopped(ctx); err != nil {
+			return false, err
+		}
+		to := from + 1
+		for to < len(b.entries) && b.entries[to].store == b.entries[from].store && b.entries[to].key == b.entries[from].key {
+			to++
+		}
+		at := shelf{b.entries[from].store, b.entries[from].key}
+		for s < len(b.sightings) && before(b.sightings[s], at) {
+			b.phantom(b.sightings[s]) // a key that nobody wrote
+			s++
+		}
+		first := s
+		for s < len(b.sightings) && b.sightings[s].store == at.store && b.sightings[s].key == at.key {
+			s++
+		}
+		if !b.settle(from, to, b.sightings[first:s]) {
+			complete = false
+		}
+		from = to
+	}
+	for ; s < len(b.sightings); s++ {
+		b.phantom(b.sightings[s])
+	}
+	b.strangers()
+	return complete && len(b.entries) > 0, nil
+}
+
+func before(s sighting, at shelf) bool {
+	return s.store < at.store || s.store == at.store && s.key < at.key
+}
+
+// strangers are elements of sets that were read but that nobody wrote to.
+func (b *books) strangers() {
+	for at, index := range b.lastRead {
+		_, written := slices.BinarySearchFunc(b.entries, at, func(e entry, at shelf) int {
+			return cmp.Or(cmp.Compare(e.store, at.store), cmp.Compare(e.key, at.key))
+		})
+		if written {
+			continue
+		}
+		o := b.resolve(int(index))
+		for _, v := range valuesOf(&o, at) {
+			b.phantoms = append(b.phantoms, sighting{at.key, v, index, at.store})
+		}
+	}
+}
+
+func (b *books) phantom(s sighting) {
+	if s.value != record.Absent {
+		b.phantoms = append(b.phantoms, s)
+	}
+}
+
+// settle judges the writes of one set, list, queue or register and reports
+// whether they could be judged: whether a definitive read covers them.
+func (b *books) settle(from, to int, seen []sighting) bool {
+	group := b.entries[from:to]
+	at := shelf{group[0].store, group[0].key}
+	var values []int64
+	witness := uint32(math.MaxUint32)
+	switch at.store {
+	case registerStore:
+		return b.settleRegister(from, to, seen)
+	case queueStore:
+		values = make([]int64, len(seen))
+		for i := range seen {
+			values[i] = seen[i].value
+			witness = seen[i].index
+		}
+	default:
+		index, ok := b.lastRead[at]
+		if !ok {
+			return attempted(group) == 0
+		}
+		o := b.resolve(int(index))
+		witness = index
+		values = slices.Clone(valuesOf(&o, at))
+		if b.share > 1 {
+			values = slices.DeleteFunc(values, func(v int64) bool { return !b.kept(at.store, at.key, v) })
+		}
+	}
+	slices.Sort(values)
+	b.match(from, to, values, at, witness)
+	if at.store == queueStore && !b.drained[at.key] {
+		return attempted(group) == 0
+	}
+	b.missing(from, to, at)
+	return true
+}
+
+// attempted counts the acknowledged writes: those that a definitive read owes
+// an answer for.
+func attempted(group []entry) int {
+	n := 0
+	for i := range group {
+		if group[i].outcome == record.Ok {
+			n++
+		}
+	}
+	return n
+}
+
+// match merges sorted writes with sorted sightings of the same key.
+func (b *books) match(from, to int, values []int64, at shelf, witness uint32) {
+	e := from
+	for i := 0; i < len(values); {
+		n := 1
+		for i+n < len(values) && values[i+n] == values[i] {
+			n++
+		}
+		for e < to && b.entries[e].value < values[i] {
+			e++
+		}
+		found := false
+		for ; e < to && b.entries[e].value == values[i]; e++ {
+			found = true
+			b.entries[e].seen = uint8(min(n, 255))
+		}
+		if !found {
+			for range n {
+				b.phantoms = append(b.phantoms, sighting{at.key, values[i], witness, at.store})
+			}
+		}
+		i += n
+	}
+}
+
+// missing files every write of a key under what became of it. A message that
+// is missing may have left by a dequeue of unknown outcome: as many as there
+// were such dequeues are not called lost, the earliest first, as a queue would
+// have given them out.
+func (b *books) missing(from, to int, at shelf) {
+	var lost []uint32
+	for i := from; i < to; i++ {
+		e := &b.entries[i]
+		if e.outcome == record.Ok && e.seen == 0 {
+			lost = append(lost, uint32(i))
+		}
+		b.file(i)
+	}
+	if excused := b.swallowed[at.key]; at.store == queueStore && excused > 0 {
+		slices.SortFunc(lost, func(x, y uint32) int { return cmp.Compare(b.entries[x].ack, b.entries[y].ack) })
+		lost = lost[min(excused, len(lost)):]
+	}
+	b.lost = append(b.lost, lost...)
+}
+
+// file notes what is wrong with a write that was read.
+func (b *books) file(i int) {
+	e := &b.entries[i]
+	if e.seen > 1 {
+		b.doubled = append(b.doubled, uint32(i))
+	}
+	if e.seen > 0 && e.outcome == record.Fail {
+		b.risen = append(b.risen, uint32(i))
+	}
+}
+
+// settleRegister judges the writes of one register against its last
+// definitive value. An overwritten value is absent by right; lost is an
+// acknowledged write that began after the surviving write had been
+// acknowledged: the register has gone back to before it.
+func (b *books) settleRegister(from, to int, seen []sighting) bool {
+	if len(seen) == 0 {
+		return attempted(b.entries[from:to]) == 0
+	}
+	last := seen[len(seen)-1]
+	survivor := -1
+	for i := from; i < to; i++ {
+		if b.entries[i].value == last.value {
+			survivor = i
+			b.entries[i].seen = 1
+			b.file(i)
+		}
+	}
+	if survivor < 0 && last.value != record.Absent {
+		b.phantom(last)
+	}
+	for i := from; i < to; i++ {
+		e := &b.entries[i]
+		if e.outcome != record.Ok || e.seen > 0 {
+			continue
+		}
+		switch {
+		case to-from == 1, survivor < 0:
+			b.lost = append(b.lost, uint32(i))
+		case b.entries[survivor].outcome == record.Ok && b.resolve(int(e.index)).Start > b.entries[survivor].ack:
+			b.lost = append(b.lost, uint32(i))
+		default:
+			e.seen = 1 // superseded: its effect is behind the survivor
+		}
+	}
+	return true
+}
+
+// valuesOf returns what a read of a set or list returned.
+func valuesOf(o *record.Op, at shelf) []int64 {
+	if o.Function != record.Transaction {
+		return o.Values
+	}
+	var vs []int64
+	for i := range o.Micro {
+		if m := &o.Micro[i]; m.Function == record.ReadList && m.Key == at.key {
+			vs = m.Values
+		}
+	}
+	return vs
+}
