@@ -165,6 +165,9 @@ func readBuild(stream io.Reader, component string, report reporter) (buildResult
 			if drift, ok := strings.CutPrefix(line, "hadrill-drift: "); ok {
 				result.drift = append(result.drift, drift)
 			}
+			if isChatter(line) {
+				continue
+			}
 			if tail = append(tail, line); len(tail) > tailLines {
 				tail = tail[1:]
 			}
@@ -174,6 +177,11 @@ func readBuild(stream io.Reader, component string, report reporter) (buildResult
 		return buildResult{}, fmt.Errorf("build image %s: the engine's answer ended without an image", component)
 	}
 	return result, nil
+}
+
+// isChatter tells the builder's own words from a step's output.
+func isChatter(line string) bool {
+	return strings.HasPrefix(line, "Removing intermediate container ") || strings.HasPrefix(line, "---> ")
 }
 
 // lines yields the non-empty lines of a chunk of output.
