@@ -18,7 +18,7 @@ type Result struct {
 	Incidents  []Incident        `json:"incidents,omitempty"` // one a fault step
 	Ledger     *Ledger           `json:"ledger,omitempty"`
 	Findings   []Finding         `json:"findings,omitempty"`
-	Checks     []CheckResult     `json:"checks,omitempty"`
+	Checks     []Checked         `json:"checks,omitempty"`
 	Lanes      []LaneStat        `json:"lanes"`
 	Instrument Instrument        `json:"instrument"`
 	Score      *float64          `json:"score,omitempty"` // 0..100; nil when ungraded
@@ -31,21 +31,10 @@ type Result struct {
 	Truncated  bool              `json:"truncated,omitempty"`
 }
 
-// CheckResult is what one check said of the run's history. A check with no
-// answer, or that checked nothing, never passes.
-type CheckResult struct {
-	Check      string `json:"check"`
-	Guarantee  string `json:"guarantee,omitempty"` // what holds if nothing was found
-	Narrowed   string `json:"narrowed,omitempty"`  // why that is less than the check's name promises
-	Checked    int    `json:"checked"`             // operations judged; 0 is vacuous
-	Total      int    `json:"total"`               // violations found
-	Unanswered string `json:"unanswered,omitempty"`
-}
-
 // Evidence is what the checks found in a history, ready to be judged.
 type Evidence struct {
 	Ledger   *Ledger // nil when the load wrote nothing to balance
-	Checks   []CheckResult
+	Checks   []Checked
 	Findings []Finding
 }
 
