@@ -1,0 +1,51 @@
+# hadrill: failover drills with evidence. `make scorecard` and `make test` are
+# the two commands a newcomer needs; everything else is in README.md.
+
+GO       ?= go
+RUNS     ?= runs
+PROFILE  ?= quick
+PARALLEL ?= 2
+GOFLAGS_TEST ?= -count=1
+
+# The packages that start containers or measure run one after the other: two
+# of them at once would measure each other.
+DRILLS   := ./scenarios/...
+
+.PHONY: scorecard test setup build vet unit drills bench fuzz clean doctor
+
+# A scorecard of real systems under real faults, on this machine.
+scorecard: setup
+	./hadrill run --profile $(PROFILE) --parallel $(PARALLEL) --dir $(RUNS)
+	./hadrill open $(RUNS)
+
+# Everything: static checks, every package's tests, every drill of the profile.
+test: setup vet unit drills
+
+# Engine, base image and component images; quick when there is nothing to do.
+setup: build
+	./hadrill setup
+
+# Static, so that the same file also runs inside an empty container image.
+build:
+	CGO_ENABLED=0 $(GO) build -o hadrill .
+
+vet:
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not gofmt-ed:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	$(GO) vet ./...
+
+unit:
+	$(GO) test $(GOFLAGS_TEST) -p 1 -timeout 30m $$($(GO) list ./... | grep -v '/scenarios$$')
+
+drills:
+	$(GO) test $(GOFLAGS_TEST) -timeout 20m -v $(DRILLS)
+
+# The figures the README and the issues speak of: n, median, p99.
+bench: setup
+	$(GO) test -p 1 -run '^$$' -bench . -benchmem -timeout 60m ./runner/... ./faults/... ./harness/... ./reports/...
+
+# Ends and removes whatever a killed run left behind.
+clean: build
+	./hadrill clean
+
+doctor: build
+	./hadrill doctor
