@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 
 	"github.com/moby/moby/api/types/jsonstream"
@@ -80,7 +81,7 @@ func (e *Engine) buildRecipe(ctx context.Context, recipe images.Recipe, from str
 	if err != nil {
 		return fmt.Errorf("image %s: encode versions: %w", name, err)
 	}
-	labels := map[string]string{LabelImage: "1", LabelComponent: name, LabelVersions: string(versions)}
+	labels := map[string]string{LabelImage: "1", LabelComponent: name, LabelVersions: string(versions), LabelFrom: from}
 	if len(built.drift) > 0 {
 		labels[LabelDrift] = strings.Join(built.drift, "; ")
 	}
@@ -184,13 +185,16 @@ func isChatter(line string) bool {
 	return strings.HasPrefix(line, "Removing intermediate container ") || strings.HasPrefix(line, "---> ")
 }
 
-// lines yields the non-empty lines of a chunk of output.
+// colour matches what the builder wraps standard error in.
+var colour = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
+// lines yields the non-empty lines of a chunk of output, without colours.
 func lines(chunk string) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
 		scanner := bufio.NewScanner(strings.NewReader(chunk))
 		scanner.Buffer(nil, 1<<20)
 		for scanner.Scan() {
-			if line := strings.TrimSpace(scanner.Text()); line != "" && !yield(line) {
+			if line := strings.TrimSpace(colour.ReplaceAllString(scanner.Text(), "")); line != "" && !yield(line) {
 				return
 			}
 		}

@@ -23,6 +23,7 @@ const (
 	LabelVersions  = "hadrill.versions"  // JSON object, package to version
 	LabelDrift     = "hadrill.drift"     // what differs from versions.lock; absent if nothing
 	LabelBase      = "hadrill.base"      // ID of the image it was built FROM
+	LabelFrom      = "hadrill.from"      // the reference it was built FROM
 	LabelSelf      = "hadrill.self"      // "1" on images of our own executable
 )
 
@@ -33,6 +34,7 @@ type ImageInfo struct {
 	ID        string            // "sha256:..." of the image configuration
 	Versions  map[string]string // package to version, as installed; empty if the image does not say
 	Drift     string            // how Versions differ from the lock; empty if they do not
+	From      string            // reference of the image it was built FROM; empty if the image does not say
 	Origin    images.Origin     // built, official or override
 }
 
@@ -124,7 +126,7 @@ func (e *Engine) inspect(ctx context.Context, choice images.Choice) (info ImageI
 	}
 	info = ImageInfo{Component: choice.Component, Ref: choice.Ref, ID: result.ID, Origin: choice.Origin, Versions: map[string]string{}}
 	if result.Config != nil {
-		info.Drift = result.Config.Labels[LabelDrift]
+		info.Drift, info.From = result.Config.Labels[LabelDrift], result.Config.Labels[LabelFrom]
 		if text := result.Config.Labels[LabelVersions]; text != "" {
 			if err := json.Unmarshal([]byte(text), &info.Versions); err != nil {
 				return ImageInfo{}, false, fmt.Errorf("image %s: label %s: %w", choice.Ref, LabelVersions, err)
