@@ -1,0 +1,101 @@
+package components
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// DefaultPort is where components listen.
+	DefaultPort = 8080
+	// NodeHeader bears the name of the node that answered.
+	NodeHeader = "X-Hadrill-Node"
+
+	keyPort  = "HADRILL_PORT"
+	keyDrain = "HADRILL_DRAIN"
+
+	drainLimit = 5 * time.Second
+)
+
+// server is what every HTTP component shares: /live, /ready, /count, the
+// node's name in each answer, and a gentle end.
+//
+//	SIGTERM ──▶ /ready says 503 ── HADRILL_DRAIN passes ──▶ listener closes
+//	            (proxies look away)                         requests under way
+//	                                                        end, at most 5 s
+type server struct {
+	node     string
+	port     int
+	drain    time.Duration
+	mux      *http.ServeMux
+	served   atomic.Int64 // answers of the component's own routes
+	draining atomic.Bool
+}
+
+func newServer(s *Settings) *server {
+	srv := &server{
+		node:  s.Text(KeyNode, ""),
+		port:  s.Port(keyPort, DefaultPort),
+		drain: s.Duration(keyDrain, 0),
+		mux:   http.NewServeMux(),
+	}
+	srv.mux.HandleFunc("GET /live", func(w http.ResponseWriter, _ *http.Request) { srv.answer(w, http.StatusOK, "live") })
+	srv.mux.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) {
+		if srv.draining.Load() {
+			srv.answer(w, http.StatusServiceUnavailable, "draining")
+			return
+		}
+		srv.answer(w, http.StatusOK, "ready")
+	})
+	srv.mux.HandleFunc("GET /count", func(w http.ResponseWriter, _ *http.Request) {
+		srv.answer(w, http.StatusOK, fmt.Sprint(srv.served.Load()))
+	})
+	return srv
+}
+
+// handle adds one of the component's own routes, which are counted.
+func (s *server) handle(pattern string, h http.HandlerFunc) {
+	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		s.served.Add(1)
+		h(w, r)
+	})
+}
+
+func (s *server) answer(w http.ResponseWriter, status int, text string) {
+	w.Header().Set(NodeHeader, s.node)
+	w.Header().Set("Content-Type", "text/plain")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text + "\n")) // the client may be gone; that is its business
+}
+
+// serve listens until ctx ends, then drains.
+func (s *server) serve(ctx context.Context) error {
+	listener, err := net.Listen("tcp4", fmt.Sprintf(":%d", s.port))
+	if err != nil {
+		return fmt.Errorf("listen on port %d: %w", s.port, err)
+	}
+	fmt.Printf("%s serves on port %d\n", s.node, s.port)
+	web := &http.Server{Handler: s.mux, ReadHeaderTimeout: 30 * time.Second}
+	failed := make(chan error, 1)
+	go func() { failed <- web.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve on port %d: %w", s.port, err)
+	case <-ctx.Done():
+	}
+	s.draining.Store(true)
+	fmt.Printf("%s drains\n", s.node)
+	time.Sleep(s.drain)
+	limit, cancel := context.WithTimeout(context.Background(), drainLimit)
+	defer cancel()
+	if err := web.Shutdown(limit); err != nil {
+		return fmt.Errorf("drain: %w", errors.Join(err, web.Close()))
+	}
+	fmt.Printf("%s has drained after %d answers\n", s.node, s.served.Load())
+	return nil
+}
