@@ -133,7 +133,7 @@ const tailLines = 20
 // readBuild follows the engine's stream of JSON messages to its end.
 func readBuild(stream io.Reader, component string, report reporter) (buildResult, error) {
 	result := buildResult{versions: map[string]string{}}
-	var step string
+	var step, complaint string // complaint: the step's last line on standard error
 	var tail []string
 	decoder := json.NewDecoder(stream)
 	for {
@@ -144,7 +144,7 @@ func readBuild(stream io.Reader, component string, report reporter) (buildResult
 			return buildResult{}, fmt.Errorf("build image %s: read the engine's answer: %w", component, err)
 		}
 		if message.Error != nil {
-			return buildResult{}, &BuildError{Component: component, Step: step, Line: telling(tail), Message: message.Error.Message, Tail: tail}
+			return buildResult{}, &BuildError{Component: component, Step: step, Line: telling(tail, complaint), Message: message.Error.Message, Tail: tail}
 		}
 		if message.Aux != nil {
 			var aux struct{ ID string }
@@ -152,10 +152,11 @@ func readBuild(stream io.Reader, component string, report reporter) (buildResult
 				result.id = aux.ID
 			}
 		}
+		fromStderr := strings.HasPrefix(message.Stream, stderrColour)
 		for line := range lines(message.Stream) {
 			report.line("build", line)
 			if _, text, isStep := strings.Cut(line, " : "); isStep && strings.HasPrefix(line, "Step ") {
-				step, tail = text, nil
+				step, complaint, tail = text, "", nil
 				continue
 			}
 			if version, ok := strings.CutPrefix(line, "hadrill-version: "); ok {
@@ -168,6 +169,9 @@ func readBuild(stream io.Reader, component string, report reporter) (buildResult
 			}
 			if isChatter(line) {
 				continue
+			}
+			if fromStderr {
+				complaint = line
 			}
 			if tail = append(tail, line); len(tail) > tailLines {
 				tail = tail[1:]
@@ -185,7 +189,10 @@ func isChatter(line string) bool {
 	return strings.HasPrefix(line, "Removing intermediate container ") || strings.HasPrefix(line, "---> ")
 }
 
-// colour matches what the builder wraps standard error in.
+// stderrColour is how the classic builder marks a step's standard error. Its
+// two streams reach us in any order, so the mark is all there is to go by.
+const stderrColour = "\x1b[91m"
+
 var colour = regexp.MustCompile("\x1b\\[[0-9;]*m")
 
 // lines yields the non-empty lines of a chunk of output, without colours.
@@ -202,15 +209,15 @@ func lines(chunk string) func(yield func(string) bool) {
 }
 
 // telling picks the line of a failed step's output to show first: apt's and
-// dpkg's own error lines before the last line of all.
-func telling(tail []string) string {
+// dpkg's own error lines, then the last complaint, then the last line of all.
+func telling(tail []string, complaint string) string {
 	for _, line := range tail {
 		if strings.HasPrefix(line, "E: ") || strings.Contains(line, "dpkg: error") {
 			return line
 		}
 	}
-	if len(tail) == 0 {
-		return ""
+	if complaint != "" || len(tail) == 0 {
+		return complaint
 	}
 	return tail[len(tail)-1]
 }

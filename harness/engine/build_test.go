@@ -41,6 +41,25 @@ func TestReadBuildNamesTheFailingLine(t *testing.T) {
 	assert.ErrorContains(t, err, "redis")
 }
 
+func TestTheTellingLine(t *testing.T) {
+	for _, c := range []struct {
+		name, stream, want string
+	}{
+		{"apt's error before all", "E: no such package\\n\"}\n{\"stream\":\"\\u001b[91mlater complaint\\u001b[0m\\n", "E: no such package"},
+		{"a complaint, wherever it arrives", "\\u001b[91mon fire\\n\\u001b[0m\"}\n{\"stream\":\"fine\\n", "on fire"},
+		{"the last line, if nothing complains", "one\\ntwo\\n", "two"},
+		{"nothing at all", "", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			stream := `{"stream":"Step 1/1 : RUN x\n"}` + "\n" + `{"stream":"` + c.stream + `"}` + "\n" + `{"errorDetail":{"message":"code 1"}}`
+			_, err := readBuild(strings.NewReader(stream), "redis", reporter{})
+			var failed *BuildError
+			require.ErrorAs(t, err, &failed)
+			assert.Equal(t, c.want, failed.Line)
+		})
+	}
+}
+
 func TestABuildThatEndsWithoutAnImageIsAnError(t *testing.T) {
 	for _, stream := range []string{"", `{"stream":"Step 1/2 : FROM x\n"}`, `{"stream":"Ste`} {
 		_, err := readBuild(strings.NewReader(stream), "redis", reporter{})
@@ -89,10 +108,11 @@ func TestImagesHoldWhatTheyPromise(t *testing.T) {
 }
 
 // scratchRecipe is a recipe outside the table, removed after the test.
-func scratchRecipe(t *testing.T, engine *Engine, dockerfile string) images.Recipe {
+func scratchRecipe(t *testing.T, engine *Engine, dockerfile string, lock ...images.LockLine) images.Recipe {
 	t.Helper()
 	recipe := images.Recipe{
 		Component: images.Component{Name: "scratch-test"},
+		Lock:      lock,
 		Files:     []images.File{{Name: "Dockerfile", Content: fmt.Appendf(nil, "%s# %d %d\n", dockerfile, os.Getpid(), time.Now().UnixNano())}},
 	}
 	t.Cleanup(func() { assert.NoError(t, engine.remove(context.Background(), recipe.Ref())) })
@@ -121,8 +141,8 @@ func TestAPackageThatMovedOnIsNamedAsDrift(t *testing.T) {
 	defer cancel()
 	base, err := engine.Image(ctx, images.BaseComponent, nil)
 	require.NoError(t, err)
-	recipe := scratchRecipe(t, engine, "ARG BASE\nFROM ${BASE}\nARG LOCK\nRUN hadrill-install ca-certificates\n")
-	recipe.Lock = images.Lock{{Component: "scratch-test", Package: "ca-certificates", Version: "1.0-gone"}}
+	recipe := scratchRecipe(t, engine, "ARG BASE\nFROM ${BASE}\nARG LOCK\nRUN hadrill-install ca-certificates\n",
+		images.LockLine{Component: "scratch-test", Package: "ca-certificates", Version: "1.0-gone"})
 	require.NoError(t, engine.buildRecipe(ctx, recipe, base.Ref, reporter{}))
 	info, found, err := engine.inspect(ctx, images.Choice{Component: "scratch-test", Ref: recipe.Ref(), Origin: images.Built})
 	require.NoError(t, err)

@@ -2,16 +2,16 @@
 // machine: it finds the engine, or installs and starts it; it makes the images
 // that drills run; and it says what the machine can and cannot do.
 //
-//	             hadrill setup                      a drill
-//	                  |                                |
-//	               Setup ------------------------> Connect
-//	   apt-get, systemctl or dockerd,                  |
-//	   only where nothing answers              unix socket, API client,
-//	                  |                        testcontainers provider
-//	                  v                                |
-//	  registry --pull--> root --build--> base --build--> redis, nginx, ...   Image
-//	  package mirror --mmdebstrap--^                                 |
-//	                                    this executable --import--> self     Self
+//	           hadrill setup                      a drill
+//	                |                                |
+//	             Setup ------------------------> Connect
+//	 apt-get, systemctl or dockerd,                  |
+//	 only where nothing answers              unix socket, API client,
+//	                |                        testcontainers provider
+//	                v                                |
+//	registry --pull--> root --build--> base --build--> redis, nginx, ...   Image
+//	package mirror --mmdebstrap--^                                 |
+//	                                  this executable --import--> self     Self
 //
 // Three rules shape it.
 //

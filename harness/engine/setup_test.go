@@ -47,10 +47,10 @@ func bareHost(t *testing.T) *bare {
 			b.commands = append(b.commands, name+" "+strings.Join(args, " "))
 			return nil
 		},
-		daemon: func(*os.File) (<-chan struct{}, error) {
+		daemon: func(*os.File) (func() bool, error) {
 			b.commands = append(b.commands, "dockerd")
 			serveFake(t, socket)
-			return make(chan struct{}), nil
+			return func() bool { return false }, nil
 		},
 	}
 	return b
@@ -122,7 +122,7 @@ func TestBringUpSaysWhatIsMissing(t *testing.T) {
 func TestADaemonThatEndsAtOnceIsNotWaitedFor(t *testing.T) {
 	b := bareHost(t)
 	b.present["dockerd"] = true
-	b.daemon = func(log *os.File) (<-chan struct{}, error) {
+	b.daemon = func(log *os.File) (func() bool, error) {
 		return startDetached(log, "/bin/sh", "-c", "echo starting; echo no space left >&2; exit 1")
 	}
 	began := time.Now()
@@ -138,7 +138,7 @@ func TestADetachedProcessHasASessionOfItsOwn(t *testing.T) {
 	defer log.Close()
 	ended, err := startDetached(log, "/bin/sh", "-c", `cut -d" " -f1,6 /proc/$$/stat`)
 	require.NoError(t, err)
-	<-ended
+	require.Eventually(t, ended, 5*time.Second, 5*time.Millisecond)
 	text, err := os.ReadFile(log.Name())
 	require.NoError(t, err)
 	ids := strings.Fields(string(text))
@@ -166,8 +166,7 @@ func TestSetupWithNothingToDoIsQuick(t *testing.T) {
 	defer cancel()
 	require.NoError(t, Setup(ctx, SetupOptions{}, nil), "the first makes what is missing")
 
-	var last map[string]Event
-	last = map[string]Event{}
+	last := map[string]Event{}
 	began := time.Now()
 	require.NoError(t, Setup(ctx, SetupOptions{}, func(event Event) { last[event.Component] = event }))
 	assert.Less(t, time.Since(began), time.Second)

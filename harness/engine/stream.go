@@ -65,7 +65,7 @@ func (w *lineWriter) Write(p []byte) (int, error) {
 func (w *lineWriter) last() string {
 	w.lock.Lock()
 	defer w.lock.Unlock()
-	if line := telling(w.tail); line != "" {
+	if line := telling(w.tail, ""); line != "" {
 		return line
 	}
 	return "it said nothing"
