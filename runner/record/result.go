@@ -97,7 +97,10 @@ type Incident struct {
 	Censored  bool      `json:"censored,omitempty"`
 	Steady    *float64  `json:"steady_s"`
 	Exposed   *float64  `json:"exposed_s"`
-	Outage    *float64  `json:"outage_s"` // longest span without a good operation
+	// ExposedCensored: redundancy was not restored before the log ended, and
+	// Exposed is how long that was at least.
+	ExposedCensored bool     `json:"exposed_censored,omitempty"`
+	Outage          *float64 `json:"outage_s"` // longest span without a good operation
 }
 
 // Ledger balances acknowledged writes against the definitive read.

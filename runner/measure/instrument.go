@@ -1,0 +1,100 @@
+package measure
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hadrill/hadrill/runner/record"
+)
+
+// A generator is saturated when more than this share of its operations
+// started later than the resolution.
+const lateShare = 0.001
+
+// exhausted are the error classes of a generator that ran out of something of
+// its own: a run with any of them says nothing about its target.
+var exhausted = []string{"EMFILE", "ENFILE", "EADDRNOTAVAIL", "too many open files", "cannot assign requested address"}
+
+// lag is how late the generator was: the schedule lag of the open loop.
+type lag struct {
+	worst    time.Duration
+	late     int // operations started later than the resolution
+	intended int
+}
+
+func (l *lag) add(op *record.Op, resolution time.Duration) {
+	late := op.Start.Sub(op.Intended)
+	l.worst = max(l.worst, late)
+	l.intended++
+	if late > resolution {
+		l.late++
+	}
+}
+
+// instrument judges the measurement itself. Noise is what timings may be off
+// by: the control lane's worst gap, and the worst lag of a saturated generator.
+func (a *analysis) instrument(control []*series, errors []int) {
+	in := &a.result.Instrument
+	in.Resolution = a.resolution.Seconds()
+	in.MaxLag = a.lag.worst.Seconds()
+	for i := range a.log.Events {
+		if e := &a.log.Events[i]; e.Kind == record.EventSample && e.Name == "cpu.steal" {
+			in.CPUSteal = max(in.CPUSteal, e.Number)
+		}
+	}
+	var gap time.Duration
+	var at record.Time
+	probes := 0
+	for _, s := range control {
+		probes += s.len()
+		if g, from := s.longestGap(a.run.from, a.run.to); g > gap {
+			gap, at = g, from
+		}
+	}
+	in.WorstGap = gap.Seconds()
+	in.Quiet = probes > 0 && gap < a.resolution
+	a.noise = gap
+	switch {
+	case probes == 0:
+		a.noise = a.run.length()
+		in.Reason = "no control lane: the noise floor is unknown"
+	case !in.Quiet:
+		in.Reason = fmt.Sprintf("noisy: the control lane, which no fault touches, had a gap of %s at %.2f s, above the resolution of %s",
+			human(gap.Seconds(), "s"), at.Sub(a.run.from).Seconds(), human(in.Resolution, "s"))
+	}
+	if a.lag.intended > 0 && float64(a.lag.late) > lateShare*float64(a.lag.intended) {
+		in.Saturated = true
+		a.noise = max(a.noise, a.lag.worst)
+		in.Reason = fmt.Sprintf("the load generator was saturated: %d of %d operations started more than %s late, the worst %s",
+			a.lag.late, a.lag.intended, human(in.Resolution, "s"), human(in.MaxLag, "s"))
+	}
+	if d := a.log.Header.Scenario.Duration; d > 0 && !a.log.Truncated && a.run.length() < d*9/10 {
+		a.invalid = fmt.Sprintf("the load lasted %s of the declared %s", human(a.run.length().Seconds(), "s"), human(d.Seconds(), "s"))
+	}
+	for class, n := range errors {
+		if n > 0 && outOfResources(a.log.Errors[class]) {
+			in.Saturated = true
+			a.invalid = fmt.Sprintf("the load generator ran out of its own resources: %d operations ended with %q", n, a.log.Errors[class])
+			break
+		}
+	}
+	if a.invalid != "" {
+		in.Reason = a.invalid
+	}
+}
+
+func outOfResources(class string) bool {
+	for _, e := range exhausted {
+		if strings.Contains(class, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// noisy tells whether timings cannot be trusted, and why.
+func (a *analysis) noisy() (string, bool) {
+	in := &a.result.Instrument
+	return in.Reason, !in.Quiet || in.Saturated
+}
