@@ -40,6 +40,7 @@ var pages = template.Must(template.New("").Funcs(template.FuncMap{
 	"target":   Target,
 	"limit":    Limit,
 	"badge":    badgeOf,
+	"score":    scoreText,
 	"join":     orNone,
 	"duration": func(d time.Duration) string { return draw.Seconds(d.Seconds()) },
 	"wall":     func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
@@ -60,6 +61,13 @@ func badgeOfRun(r *record.Result) badge {
 		word = "twin " + word
 	}
 	return badge{sign, word, class}
+}
+
+func scoreText(v *float64) string {
+	if v == nil {
+		return "–"
+	}
+	return fmt.Sprintf("%.0f", *v)
 }
 
 func secondsOrDash(v *float64) string {

@@ -48,6 +48,7 @@ func Film(f *film.Film, o FilmOptions) *Picture {
 	d.nodeRows()
 	d.overlapRow()
 	d.laneRows()
+	d.lostRow()
 	d.latencyPlot()
 	d.ratePlot()
 	d.eventRow()
@@ -284,19 +285,27 @@ func (d *filmDrawing) laneRows() {
 		}
 		y := d.row(label, "txt", laneHeight)
 		var good, late, failed, unknown []Rect
+		group := d.groupOf(l)
 		w := (rightEdge - gutter) / float64(d.f.Bins)
-		for j := range l.Good {
-			n := float64(l.Total(j))
+		unit := w
+		w *= float64(group)
+		for j := 0; j < d.f.Bins; j += group {
+			var c [4]int32 // good, late, failed, unknown
+			for k := j; k < min(j+group, d.f.Bins); k++ {
+				c[0], c[1], c[2], c[3] = c[0]+l.Good[k], c[1]+l.Late[k], c[2]+l.Failed[k], c[3]+l.Unknown[k]
+			}
+			n := float64(c[0] + c[1] + c[2] + c[3])
 			if n == 0 {
 				continue
 			}
-			x := gutter + w*float64(j)
+			x := gutter + unit*float64(j)
+			w := min(w, rightEdge-x)
 			good = extend(good, Rect{x, y, w, laneHeight})
 			bottom := y + laneHeight
 			for _, k := range []struct {
 				to *[]Rect
 				n  int32
-			}{{&failed, l.Failed[j]}, {&unknown, l.Unknown[j]}, {&late, l.Late[j]}} {
+			}{{&failed, c[2]}, {&unknown, c[3]}, {&late, c[1]}} {
 				if k.n == 0 {
 					continue
 				}
@@ -310,6 +319,32 @@ func (d *filmDrawing) laneRows() {
 			Shape{Class: "unk", Rects: unknown, Title: l.Name + ": outcome unknown"},
 			Shape{Class: "bad", Rects: failed, Title: l.Name + ": failed"})
 	}
+	d.y += 6
+}
+
+// groupOf joins so many bins that each holds an operation or two when the
+// lane keeps its rate: a slow lane must not look like one with gaps.
+func (d *filmDrawing) groupOf(l *film.Lane) int {
+	if l.Rate <= 0 {
+		return 1
+	}
+	return min(max(1, int(math.Ceil(1.2/(l.Rate*d.f.StepSeconds())))), max(1, d.f.Bins/20))
+}
+
+// lostRow marks when the first lost writes had been acknowledged.
+func (d *filmDrawing) lostRow() {
+	if d.f.LostTotal == 0 {
+		return
+	}
+	d.y -= 6
+	y := d.row(fmt.Sprintf("lost: %s", group1000(float64(d.f.LostTotal))), "hot", 11)
+	var marks [][]Point
+	for _, t := range d.f.Lost {
+		if x := d.place(t); d.inside(t) {
+			marks = append(marks, []Point{{x, y}, {x, y + 10}})
+		}
+	}
+	d.add(Shape{Class: "err", Lines: marks, Title: fmt.Sprintf("acknowledgements of the first %d lost writes", len(d.f.Lost))})
 	d.y += 6
 }
 

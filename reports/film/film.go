@@ -50,6 +50,10 @@ type Film struct {
 	Dropped    int          `json:"events_dropped,omitempty"` // events beyond the bound, not drawn
 	Incidents  []Incident   `json:"incidents,omitempty"`
 	Phases     []PhaseStart `json:"phases,omitempty"`
+	Spectra    []Spectrum   `json:"spectra,omitempty"`
+
+	Lost      []record.Time `json:"lost,omitempty"` // when the first lost writes were acknowledged
+	LostTotal int           `json:"lost_total,omitempty"`
 }
 
 // To returns the end of the last bin.
@@ -154,4 +158,32 @@ type Incident struct {
 	Settle    float64 `json:"settle"`
 	RTO       float64 `json:"rto"`
 	Censored  bool    `json:"censored,omitempty"`
+}
+
+// Valid tells whether every series has one value a bin, as in a film that
+// Make made. A film read from a file must be asked before it is drawn.
+func (f *Film) Valid() bool {
+	n := f.Bins
+	if n < 0 || n > 1<<16 || (n > 0 && f.Step <= 0) {
+		return false
+	}
+	if n == 0 {
+		return len(f.Lanes) == 0
+	}
+	for _, l := range []Latency{f.Latency, f.Control} {
+		if len(l.Min) != n || len(l.P50) != n || len(l.P99) != n || len(l.Max) != n {
+			return false
+		}
+	}
+	for _, l := range f.Lanes {
+		if len(l.Good) != n || len(l.Late) != n || len(l.Failed) != n || len(l.Unknown) != n {
+			return false
+		}
+	}
+	for _, s := range f.Spectra {
+		if len(s.Micros) != len(Percentiles) {
+			return false
+		}
+	}
+	return true
 }

@@ -38,6 +38,12 @@ func Make(log *record.Log, res *record.Result, w Window) *Film {
 	}
 	f.pins(res)
 	f.incidents(res)
+	if l := res.Ledger; l != nil {
+		f.LostTotal = l.Lost
+		for _, op := range l.FirstLost {
+			f.Lost = append(f.Lost, op.End)
+		}
+	}
 	for _, p := range res.Phases {
 		f.Phases = append(f.Phases, PhaseStart{p.Name, p.From})
 	}
@@ -50,6 +56,7 @@ func Make(log *record.Log, res *record.Result, w Window) *Film {
 	f.bands(log, res)
 	f.roles(log)
 	f.events(log)
+	f.spectra(log, res)
 	return f
 }
 
