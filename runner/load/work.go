@@ -267,7 +267,7 @@ func (s *session) ReadBack(ctx context.Context) error {
 
 func (s *session) Stats() (sum Stats) {
 	for _, l := range s.lanes {
-		sum = sum.add(l.stats())
+		sum = sum.Plus(l.stats())
 	}
 	return sum
 }
