@@ -49,6 +49,9 @@ func (a *analysis) measure(name string) (q quantity, known bool) {
 	if check, ok := strings.CutPrefix(name, "check."); ok {
 		return a.checked(check), true
 	}
+	if node, ok := strings.CutPrefix(name, "returned."); ok {
+		return a.returned(node), true
+	}
 	base, lane, scoped := strings.Cut(name, "@")
 	s, l := a.all, a.latencies
 	if scoped {
