@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/hadrill/hadrill/faults/internal/namespace"
 )
 
 var errClosed = errors.New("impairer is closed")
@@ -62,7 +64,7 @@ func Open(netns string, o Options) (*Impairer, error) {
 	}
 	l := &loop{epoch: time.Now()}
 	l.links.Store(&map[uint16]*link{})
-	err = inNamespace(ns, func() (err error) {
+	err = namespace.Do(ns, func() (err error) {
 		if l.socket, err = openSocket(); err != nil {
 			return err
 		}

@@ -27,7 +27,8 @@ const (
 	ICMP Proto = "icmp"
 )
 
-func (p Proto) number() byte {
+// Number is the protocol's number in the IP header.
+func (p Proto) Number() byte {
 	switch p {
 	case TCP:
 		return unix.IPPROTO_TCP
@@ -69,7 +70,9 @@ func (l Link) String() string {
 	return s
 }
 
-func (l Link) narrowness() int {
+// Narrowness orders links that match the same packet: the larger rules. It is
+// below 1024.
+func (l Link) Narrowness() int {
 	n := 0
 	if l.From.IsValid() {
 		n += 1 + l.From.Bits()

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/google/nftables"
+
+	"github.com/hadrill/hadrill/faults/internal/namespace"
 )
 
 // Residue lists what this package left in a network namespace: its tables and
@@ -57,7 +59,7 @@ type queue struct {
 // procfs: the file shows the namespace of the thread that opens it.
 func readQueues(ns *os.File) (map[uint16]queue, error) {
 	found := map[uint16]queue{}
-	err := inNamespace(ns, func() error {
+	err := namespace.Do(ns, func() error {
 		f, err := os.Open("/proc/thread-self/net/netfilter/nfnetlink_queue")
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // the module is not loaded: no queue was ever made

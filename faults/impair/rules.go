@@ -118,7 +118,7 @@ func (r *rules) set(links []*link) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	links = slices.Clone(links)
-	slices.SortStableFunc(links, func(a, b *link) int { return cmp.Compare(b.id.narrowness(), a.id.narrowness()) })
+	slices.SortStableFunc(links, func(a, b *link) int { return cmp.Compare(b.id.Narrowness(), a.id.Narrowness()) })
 	err := r.write(links, r.native)
 	if err != nil && len(links) > 0 && !r.native {
 		// The xtables target needs CONFIG_NFT_COMPAT; the expression of
@@ -160,7 +160,7 @@ func (r *rules) expressions(l *link, native bool) []expr.Any {
 	if l.id.Proto != "" {
 		e = append(e,
 			&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
-			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{l.id.Proto.number()}})
+			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{l.id.Proto.Number()}})
 	}
 	if l.id.Port != 0 {
 		e = append(e,

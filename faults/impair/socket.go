@@ -87,9 +87,9 @@ func (s *socket) receive() (int, error) {
 
 func (s *socket) datagram(i int) []byte { return s.buffers[i][:s.headers[i].length] }
 
-var kernel = &unix.SockaddrNetlink{Family: unix.AF_NETLINK}
-
 func (s *socket) send(b []byte) error {
+	// Each call its own address: the library writes into it.
+	kernel := &unix.SockaddrNetlink{Family: unix.AF_NETLINK}
 	for {
 		err := unix.Sendto(s.fd, b, 0, kernel)
 		if !errors.Is(err, unix.EINTR) {

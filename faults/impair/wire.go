@@ -19,7 +19,7 @@ import (
 const (
 	subsystemQueue = 3 << 8
 
-	msgPacket  = subsystemQueue | 0
+	msgPacket  = subsystemQueue
 	msgVerdict = subsystemQueue | 1
 	msgConfig  = subsystemQueue | 2
 

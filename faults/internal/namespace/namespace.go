@@ -1,4 +1,6 @@
-package impair
+// Package namespace runs functions inside the network namespace of another
+// process. A socket opened there stays there; the thread comes back.
+package namespace
 
 import (
 	"fmt"
@@ -8,14 +10,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inNamespace runs f on a thread inside the network namespace that the open
-// file stands for. Sockets opened by f stay in that namespace.
-func inNamespace(ns *os.File, f func() error) error {
+// Do runs f on a thread inside the network namespace that the open file stands
+// for. f must not start goroutines that rely on the namespace. It needs
+// SYS_ADMIN.
+func Do(ns *os.File, f func() error) error {
 	done := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread()
 		home, err := os.Open("/proc/thread-self/ns/net")
 		if err != nil {
+			runtime.UnlockOSThread()
 			done <- fmt.Errorf("open own network namespace: %w", err)
 			return
 		}
@@ -34,4 +38,14 @@ func inNamespace(ns *os.File, f func() error) error {
 		done <- err
 	}()
 	return <-done
+}
+
+// In is Do for a path like /proc/123/ns/net.
+func In(path string, f func() error) error {
+	ns, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("open network namespace %s: %w", path, err)
+	}
+	defer func() { _ = ns.Close() }()
+	return Do(ns, f)
 }
