@@ -108,7 +108,7 @@ func (s Sentinel) zone(i int) string {
 	return s.Zones[i%len(s.Zones)]
 }
 
-// Start implements harness.System: servers and sentinels side by side.
+// Start implements harness.System.
 func (s Sentinel) Start(ctx context.Context, env *harness.Env) (harness.Running, error) {
 	if err := s.check(); err != nil {
 		return nil, err
@@ -131,11 +131,18 @@ func (s Sentinel) Start(ctx context.Context, env *harness.Env) (harness.Running,
 			Ready:   answersPing(env, sentinelPort),
 		})
 	}
-	nodes, err := env.Start(ctx, specs...)
+	// Servers first: a sentinel that is up before its primary holds it for
+	// down, tells the others, and they remember that for five seconds. The
+	// replicas use the time to synchronise.
+	servers, err := env.Start(ctx, specs[:len(plan.servers)]...)
 	if err != nil {
 		return nil, err
 	}
-	return newRunning(s, env, nodes), nil
+	sentinels, err := env.Start(ctx, specs[len(plan.servers):]...)
+	if err != nil {
+		return nil, err
+	}
+	return newRunning(s, env, append(servers, sentinels...)), nil
 }
 
 // answersPing is ready when the server speaks, be it to say that it loads.
