@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hadrill/hadrill/runner/measure"
 	"github.com/hadrill/hadrill/runner/record"
 )
 
@@ -18,41 +19,22 @@ const CardSchema = 1
 // Scorecard is scorecard.json: what a folder of runs says, for machines and
 // for the page. It is derived from results alone and is the same every time.
 type Scorecard struct {
-	Schema   int             `json:"schema"`
-	Began    time.Time       `json:"began"` // wall start of the first run
-	Ended    time.Time       `json:"ended"` // wall start of the last run
-	Profile  string          `json:"profile"`
-	Runs     int             `json:"runs"`
-	Verdict  record.Verdict  `json:"verdict"` // the worst of the safe scenarios; a missed twin is a fail
-	Verdicts map[string]int  `json:"verdicts"`
-	Grade    *Grade          `json:"grade"` // null when nothing was graded
-	Coverage Coverage        `json:"coverage"`
-	Twins    Twins           `json:"twins"`
-	Losses   Losses          `json:"losses"`
-	WorstRTO *WorstRTO       `json:"worst_rto"` // null when no recovery was measured
-	Gate     *Gate           `json:"gate"`      // null without a baseline
-	Rows     []Row           `json:"rows"`
-	Noise    Noise           `json:"noise"`
-	Versions []VersionsEntry `json:"versions"`
-}
-
-// Grade is a score with its interval and its caps. The letter stands on the
-// lower bound.
-type Grade struct {
-	Letter      string       `json:"letter"`
-	Score       *float64     `json:"score"` // 0..100; null when ungraded
-	Lower       *float64     `json:"lower"` // 95 % bound, or the worst run when n is small
-	Upper       *float64     `json:"upper"`
-	N           int          `json:"n"` // repetitions of the least repeated scenario
-	Provisional bool         `json:"provisional"`
-	Caps        []record.Cap `json:"caps"`
-}
-
-// Coverage is cells measured of cells declared. It stands beside the score,
-// never inside it.
-type Coverage struct {
-	Measured int `json:"measured"`
-	Declared int `json:"declared"`
+	Schema   int              `json:"schema"`
+	Began    time.Time        `json:"began"` // wall start of the first run
+	Ended    time.Time        `json:"ended"` // wall start of the last run
+	Profile  string           `json:"profile"`
+	Runs     int              `json:"runs"`
+	Verdict  record.Verdict   `json:"verdict"` // the worst of the safe scenarios; a missed twin is a fail
+	Verdicts map[string]int   `json:"verdicts"`
+	Grade    measure.Grade    `json:"grade"`
+	Coverage measure.Coverage `json:"coverage"` // cells measured of cells declared; beside the score, never inside it
+	Twins    Twins            `json:"twins"`
+	Losses   Losses           `json:"losses"`
+	WorstRTO *WorstRTO        `json:"worst_rto"` // null when no recovery was measured
+	Gate     *Gate            `json:"gate"`      // null without a baseline
+	Rows     []Row            `json:"rows"`
+	Noise    Noise            `json:"noise"`
+	Versions []VersionsEntry  `json:"versions"`
 }
 
 // Twins counts the known-bad twins that ran.
@@ -99,7 +81,8 @@ type VersionsEntry struct {
 // Row is one part of a highly available system.
 type Row struct {
 	Name      string         `json:"name"`
-	Score     *float64       `json:"score"`
+	Grade     measure.Grade  `json:"grade"`
+	Verified  bool           `json:"verified"` // all safe scenarios passed and a twin was caught
 	Scenarios []ScenarioCard `json:"scenarios"`
 }
 
@@ -113,8 +96,8 @@ type ScenarioCard struct {
 	Caught     *bool           `json:"caught,omitempty"` // twins: caught in every repetition
 	Verdict    record.Verdict  `json:"verdict"`          // the worst repetition
 	Reason     string          `json:"reason"`           // of the worst repetition
-	Measured   bool            `json:"measured"`
-	Grade      *Grade          `json:"grade"`
+	Ran        bool            `json:"ran"`
+	Grade      *measure.Grade  `json:"grade"` // null for a twin, whose score says nothing of the system
 	Objectives []ObjectiveCard `json:"objectives"`
 	Runs       []RunCard       `json:"runs"`
 	Config     string          `json:"config"` // hash of configuration, system and images: a change of it explains a change of figures
@@ -171,10 +154,6 @@ func NewScorecard(entries []Entry, declared []record.Scenario) *Scorecard {
 	for i := range cards {
 		card := &cards[i]
 		card.sum()
-		c.Coverage.Declared++
-		if card.Measured {
-			c.Coverage.Measured++
-		}
 		if card.TwinOf != "" {
 			if card.Caught != nil {
 				c.Twins.Total++
@@ -187,7 +166,7 @@ func NewScorecard(entries []Entry, declared []record.Scenario) *Scorecard {
 	c.Verdict = overall(cards)
 	c.Losses.bound()
 	c.rows(cards)
-	c.grade()
+	c.grade(entries, declared)
 	return c
 }
 

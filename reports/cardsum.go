@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hadrill/hadrill/runner/measure"
 	"github.com/hadrill/hadrill/runner/record"
 )
 
@@ -81,7 +82,7 @@ func (c *Scorecard) rto(r *record.Result) {
 func (l *Losses) bound() {
 	l.UpperBound = 1
 	if l.Runs > 0 && l.LossRuns == 0 {
-		l.UpperBound = lossBound(l.Runs)
+		l.UpperBound = measure.LossUpperBound(l.Runs)
 	}
 }
 
@@ -104,8 +105,8 @@ func (s *ScenarioCard) sum() {
 			s.objective(j)
 		}
 	}
-	s.Measured = len(s.results) > 0
-	if s.TwinOf != "" && s.Measured {
+	s.Ran = len(s.results) > 0
+	if s.TwinOf != "" && s.Ran {
 		s.Caught = &caught
 	}
 	for i := range s.Objectives {
@@ -137,6 +138,7 @@ func (s *ScenarioCard) objective(j record.Judgement) {
 	}
 }
 
+// median is for printing; what is judged is judged in measure.
 func median(vs []float64) float64 {
 	s := slices.Sorted(slices.Values(vs))
 	n := len(s)
@@ -160,7 +162,7 @@ func overall(cards []ScenarioCard) record.Verdict {
 // meaning is what a card's verdict says about the suite.
 func (s *ScenarioCard) meaning() record.Verdict {
 	switch {
-	case !s.Measured, s.Verdict == record.VerdictUnset:
+	case !s.Ran, s.Verdict == record.VerdictUnset:
 		return record.Inconclusive
 	case s.TwinOf == "":
 		return s.Verdict

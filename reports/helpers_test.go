@@ -12,6 +12,21 @@ import (
 	"github.com/hadrill/hadrill/reports/film"
 )
 
+// contains and lacks do not print whole pages when they fail.
+func contains(t *testing.T, page, want string) {
+	t.Helper()
+	if !strings.Contains(page, want) {
+		t.Errorf("%d bytes do not contain %q", len(page), want)
+	}
+}
+
+func lacks(t *testing.T, page, unwanted string) {
+	t.Helper()
+	if i := strings.Index(page, unwanted); i >= 0 {
+		t.Errorf("%q stands in %q", unwanted, page[max(0, i-60):min(len(page), i+60)])
+	}
+}
+
 type filmT = film.Film
 
 func wellFormedXML(t *testing.T, b []byte) {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/hadrill/hadrill/reports/draw"
+	"github.com/hadrill/hadrill/runner/measure"
 	"github.com/hadrill/hadrill/runner/record"
 )
 
@@ -12,22 +13,16 @@ import (
 // line a scenario, what is not as it should be first.
 func Markdown(c *Scorecard) string {
 	var b strings.Builder
-	letter := "–"
-	if c.Grade != nil {
-		letter = c.Grade.Letter
-	}
-	fmt.Fprintf(&b, "## Failover scorecard: %s\n\n**%s %s** %s\n\n", letter, symbol(c.Verdict), c.Verdict, cell(c.Sentence()))
+	fmt.Fprintf(&b, "## Failover scorecard: %s\n\n**%s %s** %s\n\n", c.Grade.Letter, symbol(c.Verdict), c.Verdict, cell(c.Sentence()))
 	if c.Gate != nil {
 		fmt.Fprintf(&b, "Gate: **%s**, %s\n\n", c.Gate.Verdict, cell(c.Gate.Sentence))
 	}
 	fmt.Fprintf(&b, "%d of %d scenarios measured, %d of %d known-bad twins caught, %s acknowledged writes lost of %s.\n\n",
 		c.Coverage.Measured, c.Coverage.Declared, c.Twins.Caught, c.Twins.Total, grouped(int64(c.Losses.Lost)), grouped(int64(c.Losses.Acknowledged)))
-	if c.Grade != nil {
-		for _, k := range c.Grade.Caps {
-			fmt.Fprintf(&b, "- at most %s: %s\n", k.Letter, cell(k.Reason))
-		}
-		b.WriteString("\n")
+	for _, k := range c.hardestCaps(5) {
+		fmt.Fprintf(&b, "- %s: %s\n", capName(k), cell(k.Reason))
 	}
+	b.WriteString("\n")
 	b.WriteString("| | scenario | worst | target | n | why |\n|---|---|---|---|---:|---|\n")
 	for _, wanted := range []bool{false, true} {
 		for _, r := range c.Rows {
@@ -112,7 +107,7 @@ func OpenMetrics(c *Scorecard) string {
 	fmt.Fprintf(&b, "hadrill_scenarios{state=\"measured\"} %d\nhadrill_scenarios{state=\"declared\"} %d\n", c.Coverage.Measured, c.Coverage.Declared)
 	family("hadrill_lost_writes", "", "Acknowledged writes lost, all safe scenarios.")
 	fmt.Fprintf(&b, "hadrill_lost_writes %d\n", c.Losses.Lost)
-	if g := c.Grade; g != nil && g.Score != nil {
+	if g := c.Grade; g.Score != nil {
 		family("hadrill_score_ratio", "ratio", "Score of the suite.")
 		fmt.Fprintf(&b, "hadrill_score_ratio %g\n", *g.Score/100)
 	}
@@ -129,13 +124,12 @@ func label(s string) string {
 // Badge returns a small SVG for a README: the letter, or the verdict where
 // nothing was graded.
 func Badge(c *Scorecard) string {
-	text, good := c.Verdict.String(), c.Verdict == record.Pass
-	if c.Grade != nil {
-		text = c.Grade.Letter
-		if c.Grade.Provisional {
-			text += " provisional"
-		}
-		good = text[0] == 'A' || text[0] == 'B'
+	text, good := c.Grade.Letter, c.Grade.Letter == "A" || c.Grade.Letter == "B"
+	switch {
+	case text == measure.Ungraded:
+		text = c.Verdict.String()
+	case c.Grade.Provisional:
+		text += " provisional"
 	}
 	return draw.Badge("failover", text, good)
 }

@@ -79,7 +79,7 @@ func (s Suite) Card() *Scorecard {
 	}
 	card := NewScorecard(entries, s.Declared)
 	if s.Baseline != nil {
-		card.compare(s.Baseline)
+		card.compare(s.Baseline, s.Results)
 	}
 	return card
 }

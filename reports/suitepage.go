@@ -10,6 +10,7 @@ import (
 
 	"github.com/hadrill/hadrill/reports/draw"
 	"github.com/hadrill/hadrill/reports/film"
+	"github.com/hadrill/hadrill/runner/measure"
 	"github.com/hadrill/hadrill/runner/record"
 )
 
@@ -25,7 +26,8 @@ type suitePage struct {
 	LetterClass string
 	Sentence    string
 	Interval    template.HTML
-	MoreCaps    int
+	Note        string
+	Caps        []record.Cap
 	Tiles       []tile
 	Changed     string
 	Sections    []section
@@ -108,21 +110,18 @@ func (p *suitePage) cards() []*ScenarioCard {
 func (p *suitePage) head() {
 	c := p.Card
 	p.Badge = badgeOf(c.Verdict)
-	p.Letter, p.LetterClass = "–", "doubt"
-	if g := c.Grade; g != nil {
-		p.Letter = g.Letter
-		switch g.Letter {
-		case "A", "B":
-			p.LetterClass = "pass"
-		case "C", "U":
-		default:
-			p.LetterClass = "fail"
-		}
-		p.MoreCaps = max(0, len(g.Caps)-3)
-		if g.Score != nil && g.Lower != nil && g.Upper != nil {
-			p.Interval = template.HTML(`<figure>` + draw.Interval(*g.Score, *g.Lower, *g.Upper).Inline() + `</figure>`)
-		}
+	g := c.Grade
+	p.Letter, p.LetterClass = g.Letter, "fail"
+	switch g.Letter {
+	case "A", "B":
+		p.LetterClass = "pass"
+	case "C", measure.Ungraded:
+		p.LetterClass = "doubt"
 	}
+	if g.Score != nil && g.Bound != nil {
+		p.Interval = template.HTML(`<figure>` + draw.Interval(*g.Score, *g.Bound).Inline() + `</figure>`)
+	}
+	p.Note, p.Caps = c.gradeNote(), c.hardestCaps(3)
 	p.Sentence = c.Sentence()
 	p.Title = "Failover scorecard · " + p.Letter
 	p.Tiles = append(p.Tiles, tile{"Coverage", fmt.Sprintf("%d of %d", c.Coverage.Measured, c.Coverage.Declared), "scenarios measured", class(c.Coverage.Measured < c.Coverage.Declared)},
@@ -175,7 +174,7 @@ func (c *Scorecard) Sentence() string {
 			s := &r.Scenarios[i]
 			switch m := s.meaning(); {
 			case m == record.Pass:
-			case s.TwinOf != "" && s.Measured && m == record.Failed:
+			case s.TwinOf != "" && s.Ran && m == record.Failed:
 				missed = append(missed, s.Name)
 			case m == record.Failed || m == record.HarnessError:
 				broken = append(broken, s.Name)
@@ -218,8 +217,8 @@ func (p *suitePage) matrix() {
 	for i := range p.Card.Rows {
 		r := &p.Card.Rows[i]
 		m := matrixRow{Name: r.Name, Cells: make([]matrixCell, len(p.Columns))}
-		if r.Score != nil {
-			m.Score = fmt.Sprintf("%.0f", *r.Score)
+		if r.Grade.Score != nil {
+			m.Score = fmt.Sprintf("%s, score %.0f", r.Grade.Letter, *r.Grade.Score)
 		}
 		for k := range r.Scenarios {
 			s := &r.Scenarios[k]
@@ -254,7 +253,7 @@ func entryOf(s *ScenarioCard) matrixEntry {
 		e.Value = strings.TrimPrefix(b.Word, "twin ")
 		return e
 	}
-	if o := s.headline(); o != nil && s.Measured && (s.Verdict == record.Pass || s.Verdict == record.Failed) {
+	if o := s.headline(); o != nil && s.Ran && (s.Verdict == record.Pass || s.Verdict == record.Failed) {
 		e.Value, e.Target = o.Name+" "+o.Text(), o.TargetText()
 	}
 	return e
@@ -262,7 +261,7 @@ func entryOf(s *ScenarioCard) matrixEntry {
 
 // badge is the scenario as the reader sees it.
 func (s *ScenarioCard) badge() badge {
-	if !s.Measured {
+	if !s.Ran {
 		return badge{"○", "not run", "doubt"}
 	}
 	if s.TwinOf == "" {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/hadrill/hadrill/reports/draw"
+	"github.com/hadrill/hadrill/runner/measure"
 )
 
 type ledgerRow struct {
@@ -25,7 +26,7 @@ type instrumentRow struct {
 // tables fills the sections that are one line a scenario.
 func (p *suitePage) tables() {
 	for _, s := range p.cards() {
-		if !s.Measured {
+		if !s.Ran {
 			continue
 		}
 		p.ledger(s)
@@ -59,7 +60,7 @@ func (p *suitePage) ledger(s *ScenarioCard) {
 	if losing > 0 {
 		row.Meaning = fmt.Sprintf("lost in %d of %s", losing, plural(row.Runs, "run", "runs"))
 	} else {
-		row.Meaning = fmt.Sprintf("a run loses something with at most %.0f %% (95 %% bound)", 100*lossBound(row.Runs))
+		row.Meaning = fmt.Sprintf("a run loses something with at most %.0f %% (95 %% bound)", 100*measure.LossUpperBound(row.Runs))
 	}
 	p.Ledgers = append(p.Ledgers, row)
 }

@@ -2,10 +2,10 @@ package draw
 
 import "fmt"
 
-// Interval draws a score on the scale of the letters: the point, its 95 %
-// interval, and the bounds at which a letter begins.
-func Interval(score, lower, upper float64) *Picture {
-	p := &Picture{W: 560, H: 44, Title: "Score and interval", Desc: fmt.Sprintf("score %.0f, interval %.0f to %.0f of 100", score, lower, upper)}
+// Interval draws a score on the scale of the letters: the mean, and the lower
+// 95 % bound on which the letter stands.
+func Interval(score, lower float64) *Picture {
+	p := &Picture{W: 560, H: 44, Title: "Score and its bound", Desc: fmt.Sprintf("score %.0f, lower 95 %% bound %.0f, of 100", score, lower)}
 	x := scale{lo: 0, hi: 100, a: 8, b: 552}
 	p.rect("bg", Rect{8, 14, 544, 12}, "")
 	for _, l := range []struct {
@@ -15,8 +15,8 @@ func Interval(score, lower, upper float64) *Picture {
 		p.line("ax", Point{x.at(l.from), 10}, Point{x.at(l.from), 30})
 		p.text("sft", x.at((l.from+l.to)/2), 41, Middle, l.name)
 	}
-	l, r := x.at(lower), x.at(upper)
-	p.rect("rep", Rect{l, 14, max(2, r-l), 12}, fmt.Sprintf("95 %% interval: %.1f to %.1f", lower, upper))
+	l, r := x.at(lower), x.at(score)
+	p.rect("rep", Rect{l, 14, max(2, r-l), 12}, fmt.Sprintf("lower 95 %% bound %.1f", lower))
 	p.line("bl", Point{l, 12}, Point{l, 28})
 	p.rect("prf", Rect{x.at(score) - 1.5, 11, 3, 18}, fmt.Sprintf("score %.1f", score))
 	anchor := Middle

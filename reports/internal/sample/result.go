@@ -124,8 +124,14 @@ func judge(res *record.Result, s Shape, avail float64) {
 		}
 		return
 	}
-	if res.Verdict != record.Inconclusive {
-		res.Score = ptr(93.4)
+	switch res.Verdict {
+	case record.Pass:
+		res.Score = ptr(97.4 - float64(s.Repeat%3)*1.7)
+	case record.Failed:
+		res.Score = ptr(31)
+		res.Caps = append(res.Caps, record.Cap{Letter: "D", Reason: "past its limit: rto > 8 s"})
+	default:
+		res.Caps = append(res.Caps, record.Cap{Letter: "U", Reason: "inconclusive: " + res.Reason})
 	}
 }
 
