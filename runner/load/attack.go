@@ -51,6 +51,7 @@ type httpLane struct {
 // attempt is what the transport saw of one request.
 type attempt struct {
 	process uint32
+	start   record.Time
 	class   string // "" while nothing failed
 	unsent  bool   // nothing of it left the machine
 }
@@ -92,8 +93,7 @@ func (l *httpLane) run(ctx context.Context, start record.Time, d time.Duration) 
 	sent := uint64(0)
 	for r := range attacker.Attack(l.targeter, a, 0, "") {
 		sent = max(sent, r.Seq+1)
-		began := run.Add(r.Timestamp.Sub(wall))
-		a.record(r, began)
+		a.record(r, run.Add(r.Timestamp.Sub(wall)))
 	}
 	a.rest(sent)
 	if err := l.sink.failure(); err != nil {
@@ -124,7 +124,7 @@ func (a *attack) Rate(time.Duration) float64 { return a.schedule.Rate() }
 // record turns a result into an operation.
 func (a *attack) record(r *vegeta.Result, began record.Time) {
 	op := record.Op{
-		Intended: a.start.Add(a.schedule.At(r.Seq)), Start: began, End: began.Add(r.Latency),
+		Intended: a.start.Add(a.schedule.At(r.Seq)), End: began.Add(r.Latency),
 		Lane: a.number, Function: record.Request, Outcome: record.Ok,
 	}
 	a.mu.Lock()
@@ -133,7 +133,7 @@ func (a *attack) record(r *vegeta.Result, began record.Time) {
 	a.mu.Unlock()
 	switch {
 	case seen == nil: // never reached the transport
-		seen = &attempt{process: a.process(), class: GeneratorPrefix + r.Error, unsent: true}
+		seen = &attempt{process: a.process(), start: began.Add(r.Latency), class: GeneratorPrefix + r.Error, unsent: true}
 	case seen.class != "":
 	case r.Code < 200 || r.Code >= 400:
 		seen.class = "http " + strconv.Itoa(int(r.Code))
@@ -150,7 +150,7 @@ func (a *attack) record(r *vegeta.Result, began record.Time) {
 		}
 		op.Error = a.target.Recorder.ErrorClass(seen.class)
 	}
-	op.Process = seen.process
+	op.Process, op.Start = seen.process, seen.start
 	if op.Outcome != record.Info {
 		a.release(seen.process)
 	}

@@ -36,17 +36,27 @@ type lane struct {
 	sink      *sink
 	timer     *timer
 
-	lead sync.Mutex // held by the leader; guards the fields below
-	next uint64     // operation of the schedule
-	base uint64     // operations of earlier runs
+	lead lead   // held by the leader; guards the fields below
+	next uint64 // operation of the schedule
+	base uint64 // operations of earlier runs
 	over bool
 }
 
+// lead is a lock that is given to whoever has waited longest, so that all
+// users and their connections stay in use, and whose giver keeps its
+// processor: it has an operation to start. A sync.Mutex whose waiters have
+// waited for a millisecond is fair too, but runs the next holder first.
+type lead chan struct{}
+
+func newLead() lead  { return make(lead, 1) }
+func (l lead) take() { l <- struct{}{} }
+func (l lead) give() { <-l }
+
 // run offers load from start for d.
 func (l *lane) run(ctx context.Context, start record.Time, d time.Duration) error {
-	l.lead.Lock()
+	l.lead.take()
 	l.next, l.over = 0, false
-	l.lead.Unlock()
+	l.lead.give()
 
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
@@ -69,17 +79,17 @@ func (l *lane) run(ctx context.Context, start record.Time, d time.Duration) erro
 	go func() { busy.Wait(); close(ended) }()
 	err := l.guard(ctx, ended, start.Add(d))
 
-	l.lead.Lock()
+	l.lead.take()
 	l.base += l.next
-	l.lead.Unlock()
+	l.lead.give()
 	return errors.Join(l.sink.failure(), err)
 }
 
 // take waits for the next operation that is due and plans it into op. It
 // reports false when there is none left.
 func (l *lane) take(ctx context.Context, start record.Time, d time.Duration, op *record.Op) bool {
-	l.lead.Lock()
-	defer l.lead.Unlock()
+	l.lead.take()
+	defer l.lead.give()
 	for !l.over {
 		at := l.schedule.At(l.next)
 		if at >= d {

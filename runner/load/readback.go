@@ -36,9 +36,9 @@ type back struct {
 // which keys were used.
 func (b *back) planned(see func(*record.Op)) {
 	for _, l := range b.lanes {
-		l.lead.Lock()
+		l.lead.take()
 		n := l.base
-		l.lead.Unlock()
+		l.lead.give()
 		var op record.Op
 		for i := range n {
 			op = record.Op{}

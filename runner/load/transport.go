@@ -78,10 +78,11 @@ func (a *attack) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	seen := &attempt{process: a.process()}
+	seen.start = a.target.now() // after the process is ours: it does one thing at a time
 	a.mu.Lock()
 	a.attempts[seq] = seen
 	a.mu.Unlock()
-	if a.target.now().Sub(a.start.Add(a.schedule.At(seq))) > a.timeout {
+	if seen.start.Sub(a.start.Add(a.schedule.At(seq))) > a.timeout {
 		seen.class, seen.unsent = NotSent, true
 		return nil, classed(NotSent)
 	}

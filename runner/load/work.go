@@ -188,7 +188,7 @@ func (w work) open(ctx context.Context, s *session, t Target, open dial) error {
 		l := &lane{
 			spec: spec, number: t.LaneBase + uint8(i), target: t, schedule: w.share(zone, stream),
 			plan:    func(n uint64, op *record.Op) { stream.plan(place, n, op) },
-			timeout: w.timeout, patience: w.patience, processes: processes, sink: newSink(t.Recorder),
+			timeout: w.timeout, patience: w.patience, processes: processes, sink: newSink(t.Recorder), lead: newLead(),
 		}
 		s.lanes = append(s.lanes, l)
 		if l.timer, failed = newTimer(); failed != nil {
