@@ -24,7 +24,8 @@ type analysis struct {
 	lanes         []*series // by lane; nil where there is no operation
 	latencies     latencies // every judged lane
 	byLane        []latencies
-	lag           lag
+	lag           lag           // of the judged lanes
+	controlLag    lag           // of the control lanes
 	noise         time.Duration // what timings may be off by
 	invalid       string        // why the whole run is void; "" when it is not
 
@@ -115,12 +116,15 @@ func (a *analysis) read() {
 			}
 			perLane[op.Lane][op.Error]++
 		}
-		a.lanes[op.Lane].add(op, a.slo.Latency)
 		tally(&a.result.Lanes[op.Lane], op, a.slo.Latency)
+		if lanes[op.Lane].Control {
+			a.lanes[op.Lane].add(op, 0) // an answer is an answer: no SLO binds the echo server
+			a.controlLag.add(op, a.resolution)
+			continue
+		}
+		a.lanes[op.Lane].add(op, a.slo.Latency)
 		if a.judged[op.Lane] {
 			a.all.add(op, a.slo.Latency)
-		}
-		if a.judged[op.Lane] || lanes[op.Lane].Control {
 			a.lag.add(op, a.resolution)
 		}
 	}

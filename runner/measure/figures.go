@@ -44,7 +44,7 @@ func (a *analysis) figures() {
 	if len(a.incidents) > 0 {
 		a.print("marks.disorder", "incidents", float64(a.disorder), "", len(a.incidents))
 	}
-	a.print("lag.max", "s", a.lag.worst.Seconds(), "", a.lag.intended)
+	a.print("lag.max", "s", a.result.Instrument.MaxLag, "", a.lag.intended+a.controlLag.intended)
 	a.print("noise", "s", a.result.Instrument.WorstGap, "", 0)
 }
 

@@ -8,19 +8,25 @@ import (
 	"github.com/hadrill/hadrill/runner/record"
 )
 
-// A generator is saturated when more than this share of its operations
-// started later than the resolution.
+// A generator is saturated when more than this share of the control lane's
+// operations started later than the resolution. The judged lanes' own lag is
+// no evidence: while a target hangs, its clients are all busy and what is due
+// waits for them, which is the target's doing and counts as its latency.
 const lateShare = 0.001
 
 // exhausted are the error classes of a generator that ran out of something of
 // its own: a run with any of them says nothing about its target.
-var exhausted = []string{"EMFILE", "ENFILE", "EADDRNOTAVAIL", "too many open files", "cannot assign requested address"}
+var exhausted = []string{"generator: ", "EMFILE", "ENFILE", "EADDRNOTAVAIL", "too many open files", "cannot assign requested address"}
 
-// lag is how late the generator was: the schedule lag of the open loop.
+// lag is how late operations started: the schedule lag of the open loop.
 type lag struct {
 	worst    time.Duration
 	late     int // operations started later than the resolution
 	intended int
+}
+
+func (l lag) saturated() bool {
+	return l.intended > 0 && float64(l.late) > lateShare*float64(l.intended)
 }
 
 func (l *lag) add(op *record.Op, resolution time.Duration) {
@@ -37,7 +43,7 @@ func (l *lag) add(op *record.Op, resolution time.Duration) {
 func (a *analysis) instrument(control []*series, errors []int) {
 	in := &a.result.Instrument
 	in.Resolution = a.resolution.Seconds()
-	in.MaxLag = a.lag.worst.Seconds()
+	in.MaxLag = max(a.lag.worst, a.controlLag.worst).Seconds()
 	for i := range a.log.Events {
 		if e := &a.log.Events[i]; e.Kind == record.EventSample && e.Name == "cpu.steal" {
 			in.CPUSteal = max(in.CPUSteal, e.Number)
@@ -63,11 +69,11 @@ func (a *analysis) instrument(control []*series, errors []int) {
 		in.Reason = fmt.Sprintf("noisy: the control lane, which no fault touches, had a gap of %s at %.2f s, above the resolution of %s",
 			human(gap.Seconds(), "s"), at.Sub(a.run.from).Seconds(), human(in.Resolution, "s"))
 	}
-	if a.lag.intended > 0 && float64(a.lag.late) > lateShare*float64(a.lag.intended) {
+	if l := a.controlLag; l.saturated() {
 		in.Saturated = true
-		a.noise = max(a.noise, a.lag.worst)
-		in.Reason = fmt.Sprintf("the load generator was saturated: %d of %d operations started more than %s late, the worst %s",
-			a.lag.late, a.lag.intended, human(in.Resolution, "s"), human(in.MaxLag, "s"))
+		a.noise = max(a.noise, l.worst)
+		in.Reason = fmt.Sprintf("the load generator was saturated: %d of %d operations of the control lane started more than %s late, the worst %s",
+			l.late, l.intended, human(in.Resolution, "s"), human(l.worst.Seconds(), "s"))
 	}
 	if d := a.log.Header.Scenario.Duration; d > 0 && !a.log.Truncated && a.run.length() < d*9/10 {
 		a.invalid = fmt.Sprintf("the load lasted %s of the declared %s", human(a.run.length().Seconds(), "s"), human(d.Seconds(), "s"))

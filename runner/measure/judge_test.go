@@ -45,8 +45,11 @@ func TestVerdicts(t *testing.T) {
 		}, record.Inconclusive, "no control lane"},
 		{"the machine stood still", func(s *story) { s.stall(1, 7*time.Second, 7200*ms) }, record.Inconclusive, "noisy"},
 		{"the generator was late", func(s *story) {
-			s.each(0, 7*time.Second, 7200*ms, func(op *record.Op) { op.Start = op.Intended.Add(60 * ms); op.End = op.Start.Add(ms) })
+			s.each(1, 7*time.Second, 7200*ms, func(op *record.Op) { op.Start = op.Intended.Add(60 * ms); op.End = op.Start.Add(ms) })
 		}, record.Inconclusive, "saturated"},
+		{"all clients wait for a hanging target", func(s *story) {
+			s.each(0, 3*time.Second, 4*time.Second, func(op *record.Op) { op.Start, op.End = op.Intended.Add(time.Second), op.Intended.Add(2*time.Second) })
+		}, record.Pass, "all 4 objectives held"},
 		{"the generator had no ports left", func(s *story) {
 			s.log.Errors = append(s.log.Errors, "generator: connect: cannot assign requested address")
 			s.each(0, 7*time.Second, 7*time.Second+spacing, func(op *record.Op) { op.Outcome, op.Error = record.Fail, 1 })

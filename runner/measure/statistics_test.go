@@ -102,7 +102,7 @@ func TestTheBootstrapBoundCovers(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(7, uint64(c.n)))
-			covered, trials := 0, 300
+			covered, trials := 0, 200
 			for k := range trials {
 				scores, truth := make([]float64, c.n), 0.0
 				for i := range scores {
@@ -161,8 +161,8 @@ func TestTheGateKeepsItsFalseAlarmRateAndItsPower(t *testing.T) {
 		}
 		return float64(n) / float64(trials)
 	}
-	alarms, power := regressed(1, 1000), regressed(3, 200)
-	t.Logf("false alarms %.1f %% of 1000 comparisons of 5 scenarios, 8 runs a side; power against threefold %.1f %%", 100*alarms, 100*power)
+	alarms, power := regressed(1, 400), regressed(3, 100)
+	t.Logf("false alarms %.1f %% of 400 comparisons of 5 scenarios, 8 runs a side; power against threefold %.1f %%", 100*alarms, 100*power)
 	assert.LessOrEqual(t, alarms, 0.065)
 	assert.GreaterOrEqual(t, power, 0.95)
 }
@@ -212,8 +212,8 @@ func TestLessAvailabilityIsARegressionAndMoreIsNot(t *testing.T) {
 func TestAnAgainstAPrintsTheGatesOwnFalseAlarmRate(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	runs := runsOf(3, 20, func() float64 { return math.Exp(0.5 * random.NormFloat64()) })
-	rate, compared := FalseAlarms(runs, 200, 9)
-	again, _ := FalseAlarms(runs, 200, 9)
+	rate, compared := FalseAlarms(runs, 100, 9)
+	again, _ := FalseAlarms(runs, 100, 9)
 	assert.True(t, compared)
 	assert.LessOrEqual(t, rate, 0.08)
 	assert.Equal(t, rate, again)
