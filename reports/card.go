@@ -12,8 +12,8 @@ import (
 	"github.com/hadrill/hadrill/runner/record"
 )
 
-// CardSchema is the version of scorecard.json; scorecard.schema.json
-// describes it.
+// CardSchema is the version of scorecard.json; scorecard.schema.json, beside
+// this file, describes it and the tests hold every scorecard against it.
 const CardSchema = 1
 
 // Scorecard is scorecard.json: what a folder of runs says, for machines and
@@ -124,15 +124,16 @@ type ObjectiveCard struct {
 
 // RunCard points at one run.
 type RunCard struct {
-	Run     string         `json:"run"`
-	Folder  string         `json:"folder"` // relative to the scorecard
-	Repeat  int            `json:"repeat"`
-	Seed    uint64         `json:"seed"`
-	Verdict record.Verdict `json:"verdict"`
-	Reason  string         `json:"reason"`
-	Score   *float64       `json:"score"`
-	RTO     *float64       `json:"rto_s"`
-	Command string         `json:"command"`
+	Run      string         `json:"run"`
+	Folder   string         `json:"folder"` // relative to the scorecard
+	Repeat   int            `json:"repeat"`
+	Seed     uint64         `json:"seed"`
+	Verdict  record.Verdict `json:"verdict"`
+	Reason   string         `json:"reason"`
+	Score    *float64       `json:"score"`
+	RTO      *float64       `json:"rto_s"`
+	Censored bool           `json:"censored,omitempty"` // it had not recovered when the run ended
+	Command  string         `json:"command"`
 }
 
 // Entry is one finished run and where its folder is, relative to the

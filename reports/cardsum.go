@@ -93,7 +93,7 @@ func (s *ScenarioCard) sum() {
 	for i, r := range s.results {
 		run := RunCard{Run: r.Run, Folder: s.dirs[i], Repeat: r.Repeat, Seed: r.Seed, Verdict: r.Verdict, Reason: r.Reason, Score: r.Score, Command: r.Command}
 		if in := worstIncident(r); in != nil {
-			run.RTO = in.RTO
+			run.RTO, run.Censored = in.RTO, in.Censored
 		}
 		s.Runs = append(s.Runs, run)
 		if i == 0 || r.Verdict > s.Verdict {

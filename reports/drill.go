@@ -121,7 +121,7 @@ func (s *ScenarioCard) worstFirst() []int {
 		if r.RTO == nil {
 			return -1
 		}
-		return *r.RTO
+		return *r.RTO + float64(b2i(r.Censored))*1e9
 	}
 	slices.SortStableFunc(order, func(a, b int) int {
 		return cmp.Or(-cmp.Compare(s.Runs[a].Verdict, s.Runs[b].Verdict), -cmp.Compare(rto(s.Runs[a]), rto(s.Runs[b])))

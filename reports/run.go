@@ -307,7 +307,7 @@ func (p *runPage) sections() {
 	}{
 		{section{"promises", "Promises"}, true}, {section{"film", "Film"}, true},
 		{section{"recovery", "Recovery"}, len(r.Incidents) > 0}, {section{"ledger", "Ledger"}, r.Ledger != nil},
-		{section{"findings", "Findings"}, len(r.Findings) > 0}, {section{"lanes", "Lanes"}, true},
+		{section{"checks", "Checks"}, len(r.Checks) > 0}, {section{"findings", "Findings"}, len(r.Findings) > 0}, {section{"lanes", "Lanes"}, true},
 		{section{"instrument", "Measurement"}, true}, {section{"phases", "Phases"}, true},
 		{section{"events", "Events"}, len(p.Events) > 0}, {section{"figures", "Figures"}, true}, {section{"reproduce", "Reproduce"}, true},
 	} {

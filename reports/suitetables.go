@@ -57,10 +57,13 @@ func (p *suitePage) ledger(s *ScenarioCard) {
 	if row.Runs == 0 {
 		return
 	}
-	if losing > 0 {
+	switch {
+	case losing > 0:
 		row.Meaning = fmt.Sprintf("lost in %d of %s", losing, plural(row.Runs, "run", "runs"))
-	} else {
-		row.Meaning = fmt.Sprintf("a run loses something with at most %.0f %% (95 %% bound)", 100*measure.LossUpperBound(row.Runs))
+	case row.Twin:
+		row.Meaning = "nothing lost; see what it had to fail on"
+	default:
+		row.Meaning = fmt.Sprintf("loss in a run is at most %.0f %% likely (95 %% bound)", 100*measure.LossUpperBound(row.Runs))
 	}
 	p.Ledgers = append(p.Ledgers, row)
 }

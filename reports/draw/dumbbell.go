@@ -16,7 +16,7 @@ type Dumbbell struct {
 // Each row has a scale of its own (units differ), turned so that worse is
 // always to the right.
 func Dumbbells(rows []Dumbbell) *Picture {
-	const rowH, left, right = 30.0, 330.0, 700.0
+	const rowH, left, right = 30.0, 300.0, 620.0
 	p := &Picture{W: filmWidth, Title: "Changes against the baseline"}
 	p.text("sft", left, 12, Start, "← better")
 	p.text("sft", right, 12, End, "worse →")
@@ -33,14 +33,12 @@ func Dumbbells(rows []Dumbbell) *Picture {
 		if r.Higher {
 			x.a, x.b = right, left
 		}
-		class, word, dot := "sml", "no worse", "dot"
+		class, word, dot := "sml", "", "dot"
 		switch {
 		case r.Worse:
-			class, word, dot = "wrs", "worse", "dtb"
+			class, dot = "wrs", "dtb"
 		case r.Better:
-			class, word = "btr", "better"
-		case !r.Compared:
-			word = "not compared"
+			class, word = "btr", "better; "
 		}
 		mid := y + 14
 		p.text("txt", left-14, mid-1, End, shorten(r.Name, left-24, 11))
@@ -57,8 +55,8 @@ func Dumbbells(rows []Dumbbell) *Picture {
 			ink = "hot"
 		}
 		p.add(Shape{Class: ink, Title: r.Reason, Labels: []Label{{Point{right + 14, mid - 1}, fmt.Sprintf("%s → %s", r.WasText, r.IsText), Start}}})
-		p.add(Shape{Class: "sft", Title: r.Reason, Labels: []Label{{Point{right + 14, mid + 11}, shorten(word+": "+r.Reason, filmWidth-right-18, 10.5), Start}}})
-		p.Desc += fmt.Sprintf("%s of %s: %s, from %s to %s. ", r.Objective, r.Name, word, r.WasText, r.IsText)
+		p.add(Shape{Class: "sft", Title: r.Reason, Labels: []Label{{Point{right + 14, mid + 11}, shorten(word+r.Reason, filmWidth-right-18, 10.5), Start}}})
+		p.Desc += fmt.Sprintf("%s of %s: %s%s, from %s to %s. ", r.Objective, r.Name, word, r.Reason, r.WasText, r.IsText)
 		y += rowH
 	}
 	p.H = y + 6

@@ -76,7 +76,13 @@ func Recovery(rows []Stack, target, limit float64) *Picture {
 			p.text("hot", x.at(limit), top-7, Middle, "limit "+Seconds(limit))
 		}
 	}
-	p.H = bottom + 20
+	at := left
+	for i, name := range []string{"detect", "failover", "reconnect", "settle"} {
+		p.rect(fmt.Sprintf("s%d", i+1), Rect{at, bottom + 22, 10, 10}, "")
+		p.text("sft", at+14, bottom+31, Start, name)
+		at += 80
+	}
+	p.H = bottom + 38
 	return p
 }
 
