@@ -140,7 +140,10 @@ func TestHTTPStallIsSeenByEveryIntendedRequest(t *testing.T) {
 			slow++
 		}
 	}
-	assert.InDelta(t, 140, slow, 25, "requests that were due during the stall")
+	assert.GreaterOrEqual(t, slow, 130, "requests that were due during the stall")
+	if !raceEnabled {
+		assert.LessOrEqual(t, slow, 200, "and few others")
+	}
 }
 
 func TestRequestsNeverSentAreInTheHistory(t *testing.T) {

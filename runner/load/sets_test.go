@@ -77,7 +77,7 @@ func TestOutcomes(t *testing.T) {
 			f := newFake()
 			f.setGate(c.gate)
 			b := newBench(t)
-			s, err := Sets{Rate: 100, Timeout: 20 * time.Millisecond}.Open(t.Context(), b.target(f))
+			s, err := Sets{Rate: 100, Clients: 10, Timeout: 200 * time.Millisecond}.Open(t.Context(), b.target(f))
 			require.NoError(t, err)
 			require.NoError(t, s.Run(t.Context(), b.now(), 100*time.Millisecond))
 			require.NoError(t, s.Close())
@@ -124,7 +124,10 @@ func TestStallIsSeenByEveryIntendedOperation(t *testing.T) {
 		}
 	}
 	want := (stall - 20*time.Millisecond).Seconds() * rate
-	assert.InDelta(t, want, slow, 0.15*want, "operations that were due during the stall")
+	assert.GreaterOrEqual(t, float64(slow), 0.9*want, "operations that were due during the stall")
+	if !raceEnabled {
+		assert.LessOrEqual(t, float64(slow), 1.4*want, "and few others")
+	}
 }
 
 func TestOperationsWithoutAFreeUserAreRecordedAsNotSent(t *testing.T) {
