@@ -26,43 +26,42 @@ const (
 )
 
 // bootstrapRef is the reference of a base made from the package mirror.
-var bootstrapRef = images.Registry + "/debian:" + images.Suite + "-bootstrap"
+func bootstrapRef(suite string) string {
+	return images.Registry + "/debian:" + suite + "-bootstrap"
+}
 
-// root finds or makes the plain Debian image that the base recipe builds FROM:
+// root finds or makes the plain Debian image that a base recipe builds FROM:
 //
 //	HADRILL_BASE -> debian:trixie-slim, present -> bootstrapped before
 //	  -> pull debian:trixie-slim -> bootstrap from the package mirror
-func (e *Engine) root(ctx context.Context, report reporter) (string, error) {
-	official, err := images.Lookup(images.BaseComponent)
-	if err != nil {
-		return "", err
-	}
-	if named := os.Getenv("HADRILL_BASE"); named != "" {
+func (e *Engine) root(ctx context.Context, base images.Component, report reporter) (string, error) {
+	suite := base.Release()
+	if named := os.Getenv(base.RootKey()); named != "" {
 		if here, err := e.has(ctx, named); here || err != nil {
 			return named, err
 		}
 		if err := e.pull(ctx, named, report); err != nil {
-			return "", absent(images.Choice{Component: images.BaseComponent, Ref: named}, err)
+			return "", absent(images.Choice{Component: base.Name, Ref: named}, err)
 		}
 		return named, nil
 	}
-	for _, ref := range []string{official.Official, bootstrapRef} {
+	for _, ref := range []string{base.Official, bootstrapRef(suite)} {
 		if here, err := e.has(ctx, ref); here || err != nil {
 			return ref, err
 		}
 	}
-	pullError := e.pull(ctx, official.Official, report)
+	pullError := e.pull(ctx, base.Official, report)
 	if pullError == nil {
-		return official.Official, nil
+		return base.Official, nil
 	}
 	if ctx.Err() != nil {
 		return "", pullError
 	}
 	report.line("pull", "no registry ("+pullError.Error()+"); making the base from the package mirror")
-	if err := e.bootstrap(ctx, report); err != nil {
+	if err := e.bootstrap(ctx, base, report); err != nil {
 		return "", err
 	}
-	return bootstrapRef, nil
+	return bootstrapRef(suite), nil
 }
 
 // pull fetches an image through the engine. It gives up when the registry is
@@ -107,11 +106,11 @@ func pullFailure(ctx context.Context, ref string, err error) error {
 // bootstrap makes a minimal Debian from the package mirror with mmdebstrap(1)
 // and streams it into the engine. Documentation, manuals and locales stay out,
 // also of what later layers install; copyright files stay in.
-func (e *Engine) bootstrap(ctx context.Context, report reporter) error {
-	if err := canBootstrap(exec.LookPath, exists); err != nil {
+func (e *Engine) bootstrap(ctx context.Context, base images.Component, report reporter) error {
+	if err := canBootstrap(exec.LookPath, exists, base.RootKey()); err != nil {
 		return err
 	}
-	command := exec.CommandContext(ctx, "mmdebstrap", bootstrapArguments(hostMirrors(ctx))...)
+	command := exec.CommandContext(ctx, "mmdebstrap", bootstrapArguments(hostMirrors(ctx), base.Release())...)
 	// Asked to end, mmdebstrap removes its temporary tree; killed, it cannot.
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
 	command.WaitDelay = 15 * time.Second
@@ -127,7 +126,7 @@ func (e *Engine) bootstrap(ctx context.Context, report reporter) error {
 		_ = into.CloseWithError(err)
 		made <- err
 	}()
-	importError := e.importTar(ctx, archive, bootstrapRef, []string{
+	importError := e.importTar(ctx, archive, bootstrapRef(base.Release()), []string{
 		"LABEL " + LabelImage + "=1", "LABEL " + LabelComponent + "=debian", `CMD ["/bin/sh"]`,
 	})
 	_ = archive.CloseWithError(errors.New("import ended"))
@@ -135,7 +134,7 @@ func (e *Engine) bootstrap(ctx context.Context, report reporter) error {
 		return &Problem{
 			What:   "bootstrap the base image with mmdebstrap",
 			Why:    talk.last() + " (" + err.Error() + ")",
-			Remedy: "check that the package mirror in the host's apt sources answers and carries " + images.Suite + ", run as root, or load a Debian image and name it in HADRILL_BASE",
+			Remedy: "check that the package mirror in the host's apt sources answers and carries " + base.Release() + ", run as root, or load a Debian image and name it in " + base.RootKey(),
 			Cause:  errors.Join(ErrNoImage, err),
 		}
 	}
@@ -143,7 +142,7 @@ func (e *Engine) bootstrap(ctx context.Context, report reporter) error {
 }
 
 // canBootstrap checks for the tools before a minute is spent.
-func canBootstrap(lookPath func(string) (string, error), exists func(string) bool) error {
+func canBootstrap(lookPath func(string) (string, error), exists func(string) bool, rootKey string) error {
 	missing := ""
 	if _, err := lookPath("mmdebstrap"); err != nil {
 		missing = "mmdebstrap"
@@ -156,12 +155,12 @@ func canBootstrap(lookPath func(string) (string, error), exists func(string) boo
 	return &Problem{
 		What:   "no base image, and no way to make one",
 		Why:    "no registry is in reach and " + missing + " is not installed",
-		Remedy: "run `hadrill setup` as root, or apt-get install " + missing + ", or load a Debian image and name it in HADRILL_BASE",
+		Remedy: "run `hadrill setup` as root, or apt-get install " + missing + ", or load a Debian image and name it in " + rootKey,
 		Cause:  ErrNoImage,
 	}
 }
 
-func bootstrapArguments(mirrors mirrors) []string {
+func bootstrapArguments(mirrors mirrors, suite string) []string {
 	arguments := []string{
 		"--variant=apt",
 		"--dpkgopt=path-exclude=/usr/share/man/*",
@@ -173,8 +172,8 @@ func bootstrapArguments(mirrors mirrors) []string {
 	if mirrors.ignoreExpiry {
 		arguments = append(arguments, `--aptopt=Acquire::Check-Valid-Until "false"`)
 	}
-	arguments = append(arguments, images.Suite, "-")
-	return append(arguments, mirrors.lines(images.Suite)...)
+	arguments = append(arguments, suite, "-")
+	return append(arguments, mirrors.lines(suite)...)
 }
 
 // importTar makes an image from a tar stream of a root file system.

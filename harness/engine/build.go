@@ -42,17 +42,21 @@ func (b *BuildError) Error() string {
 
 // buildComponent builds the embedded recipe of a component and tags it.
 func (e *Engine) buildComponent(ctx context.Context, component string, report reporter) error {
-	recipe, err := images.Load(component, os.Getenv("HADRILL_BASE"))
+	known, err := images.Lookup(component)
+	if err != nil {
+		return err
+	}
+	recipe, err := images.Load(component, os.Getenv(known.RootKey()))
 	if err != nil {
 		return err
 	}
 	var from string
-	if component == images.BaseComponent {
-		if from, err = e.root(ctx, report); err != nil {
+	if known.IsBase() {
+		if from, err = e.root(ctx, known, report); err != nil {
 			return err
 		}
 	} else {
-		base, err := e.Image(ctx, images.BaseComponent, report.to)
+		base, err := e.Image(ctx, known.Base(), report.to)
 		if err != nil {
 			return fmt.Errorf("image %s needs the base image: %w", component, err)
 		}

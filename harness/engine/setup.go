@@ -98,12 +98,12 @@ func (h host) bootstrapTools(ctx context.Context, engine *Engine, report reporte
 	if os.Getenv("HADRILL_BASE") != "" {
 		return nil
 	}
-	for _, ref := range []string{base.Ref, official.Official, bootstrapRef} {
+	for _, ref := range []string{base.Ref, official.Official, bootstrapRef(images.Suite)} {
 		if here, err := engine.has(ctx, ref); here || err != nil {
 			return err
 		}
 	}
-	if canBootstrap(h.lookPath, h.exists) == nil || h.mayInstall() != nil {
+	if canBootstrap(h.lookPath, h.exists, official.RootKey()) == nil || h.mayInstall() != nil {
 		return nil // if nothing helps, making the base says what is missing
 	}
 	return h.install(ctx, report)

@@ -24,10 +24,11 @@ func (m mirrors) lines(suite string) []string {
 	if m.archive == "" {
 		return nil
 	}
-	out := []string{
-		"deb " + m.archive + " " + suite + " main",
-		"deb " + m.archive + " " + suite + "-updates main",
+	out := []string{"deb " + m.archive + " " + suite + " main"}
+	if suite == "sid" {
+		return out // what is unstable has no updates beside itself
 	}
+	out = append(out, "deb "+m.archive+" "+suite+"-updates main")
 	if m.security != "" {
 		out = append(out, "deb "+m.security+" "+suite+"-security main")
 	}

@@ -68,14 +68,16 @@ func TestMirrorLines(t *testing.T) {
 	assert.Empty(t, mirrors{}.lines("trixie"), "mmdebstrap knows the public mirror itself")
 	assert.Equal(t, []string{"deb http://m.example/debian trixie main", "deb http://m.example/debian trixie-updates main"},
 		mirrors{archive: "http://m.example/debian"}.lines("trixie"))
+	assert.Equal(t, []string{"deb http://m.example/debian sid main"},
+		mirrors{archive: "http://m.example/debian", security: "http://s.example/debian-security"}.lines("sid"), "sid has no updates beside itself")
 	assert.Contains(t, mirrors{archive: "http://m.example/debian", security: "http://s.example/debian-security"}.lines("trixie"),
 		"deb http://s.example/debian-security trixie-security main")
 }
 
 func TestBootstrapInheritsTheHostsWordOnExpiry(t *testing.T) {
 	const option = `--aptopt=Acquire::Check-Valid-Until "false"`
-	assert.NotContains(t, bootstrapArguments(mirrors{}), option)
-	assert.Contains(t, bootstrapArguments(mirrors{ignoreExpiry: true}), option)
+	assert.NotContains(t, bootstrapArguments(mirrors{}, "trixie"), option)
+	assert.Contains(t, bootstrapArguments(mirrors{ignoreExpiry: true}, "trixie"), option)
 }
 
 func TestBootstrapNeedsItsTools(t *testing.T) {
@@ -88,8 +90,8 @@ func TestBootstrapNeedsItsTools(t *testing.T) {
 		}
 	}
 	yes, no := func(string) bool { return true }, func(string) bool { return false }
-	assert.NoError(t, canBootstrap(has("mmdebstrap"), yes))
-	assert.ErrorContains(t, canBootstrap(has(), yes), "mmdebstrap is not installed")
-	assert.ErrorContains(t, canBootstrap(has("mmdebstrap"), no), "debian-archive-keyring")
-	assert.ErrorIs(t, canBootstrap(has(), no), ErrNoImage)
+	assert.NoError(t, canBootstrap(has("mmdebstrap"), yes, "HADRILL_BASE"))
+	assert.ErrorContains(t, canBootstrap(has(), yes, "HADRILL_BASE"), "mmdebstrap is not installed")
+	assert.ErrorContains(t, canBootstrap(has("mmdebstrap"), no, "HADRILL_BASE"), "debian-archive-keyring")
+	assert.ErrorIs(t, canBootstrap(has(), no, "HADRILL_BASE"), ErrNoImage)
 }

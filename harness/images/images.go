@@ -11,6 +11,7 @@
 //	  base/   Dockerfile  ---> hadrill.local/base:<tag>    Debian trixie, installer
 //	  redis/  Dockerfile  ---> hadrill.local/redis:<tag>   FROM base
 //	  nginx/  Dockerfile  ---> hadrill.local/nginx:<tag>   FROM base
+//	  mysql/  Dockerfile  ---> hadrill.local/mysql:<tag>   FROM base-sid, the same on Debian sid
 //	  versions.lock            package versions that were tried
 //
 // The tag is a hash of all that goes into the image (the folder's files, its
@@ -41,10 +42,11 @@ import (
 // no server: it keeps the references from being looked up in a public registry.
 const Registry = "hadrill.local"
 
-// Suite is the Debian release that all recipes build on.
+// Suite is the Debian release that recipes build on unless they say otherwise.
 const Suite = "trixie"
 
 // BaseComponent is the name of the folder that every other recipe builds FROM.
+// The base of another suite bears the suite in its name: "base-sid".
 const BaseComponent = "base"
 
 // ErrUnknownComponent is returned for a name that has no recipe.
@@ -62,12 +64,42 @@ type Component struct {
 	// Official is the well-known public image with the same binaries; empty
 	// where there is none.
 	Official string
+	// Suite is the Debian release that carries the component's packages, where
+	// it is not [Suite]: MySQL is only in sid.
+	Suite string
+}
+
+// Release is the Debian release that the component's image builds on.
+func (c Component) Release() string {
+	if c.Suite != "" {
+		return c.Suite
+	}
+	return Suite
+}
+
+// Base is the name of the component whose image this one builds FROM.
+func (c Component) Base() string {
+	if release := c.Release(); release != Suite {
+		return BaseComponent + "-" + release
+	}
+	return BaseComponent
+}
+
+// IsBase tells whether the component is a base itself.
+func (c Component) IsBase() bool { return c.Name == c.Base() }
+
+// RootKey is the environment variable with which a user names the image that
+// the component's base builds FROM: HADRILL_BASE, or HADRILL_BASE_SID for a
+// component of that suite.
+func (c Component) RootKey() string {
+	return "HADRILL_" + strings.ToUpper(strings.ReplaceAll(c.Base(), "-", "_"))
 }
 
 // table lists the components in the order they are built and shown.
 var table = []Component{
 	{Name: "redis", Folder: "redis", Official: "redis:8.0"},
 	{Name: "nginx", Folder: "nginx", Official: "nginx:1.26"},
+	{Name: "mysql", Folder: "mysql", Official: "mysql:9.7", Suite: "sid"},
 }
 
 // Components lists every component that has a recipe, without the base.
@@ -75,10 +107,12 @@ func Components() []Component { return append([]Component(nil), table...) }
 
 // Lookup finds a component by name; the base is one as well.
 func Lookup(name string) (Component, error) {
-	if name == BaseComponent {
-		return Component{Name: BaseComponent, Folder: BaseComponent, Official: "debian:" + Suite + "-slim"}, nil
-	}
 	known := make([]string, 0, len(table))
+	for _, component := range append([]Component{{}}, table...) {
+		if component.Base() == name {
+			return Component{Name: name, Folder: BaseComponent, Official: "debian:" + component.Release() + "-slim", Suite: component.Suite}, nil
+		}
+	}
 	for _, component := range table {
 		if component.Name == name {
 			return component, nil
@@ -119,8 +153,8 @@ func Load(name, root string) (Recipe, error) {
 		return Recipe{}, err
 	}
 	recipe := Recipe{Component: component, Files: files, Lock: lock.Of(name), Parent: root}
-	if name != BaseComponent {
-		base, err := Load(BaseComponent, root)
+	if !component.IsBase() {
+		base, err := Load(component.Base(), root)
 		if err != nil {
 			return Recipe{}, err
 		}
@@ -152,7 +186,7 @@ func (r Recipe) Tag() string {
 	sum := sha256.New()
 	part := func(text string) { fmt.Fprintf(sum, "%d:%s;", len(text), text) }
 	part(r.Component.Name)
-	part(Suite)
+	part(r.Component.Release())
 	part(r.Parent)
 	for _, file := range r.Files {
 		part(file.Name)

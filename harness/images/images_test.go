@@ -28,8 +28,35 @@ func TestEveryFolderHasATableLineAndEveryLineAFolder(t *testing.T) {
 		require.NoError(t, err)
 		assert.Contains(t, names(recipe.Files), "Dockerfile")
 		assert.NotEmpty(t, recipe.Lock, "%s has no line in versions.lock", component.Name)
+		base, err := Load(component.Base(), "")
+		require.NoError(t, err)
+		assert.NotEmpty(t, base.Lock, "%s has no line in versions.lock", component.Base())
 	}
 	assert.ElementsMatch(t, folders, listed)
+}
+
+func TestAComponentOfAnotherSuiteHasABaseOfItsOwn(t *testing.T) {
+	trixie, err := Lookup("redis")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"trixie", "base", "HADRILL_BASE"}, []string{trixie.Release(), trixie.Base(), trixie.RootKey()})
+	assert.False(t, trixie.IsBase())
+	sid, err := Lookup("mysql")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"sid", "base-sid", "HADRILL_BASE_SID"}, []string{sid.Release(), sid.Base(), sid.RootKey()})
+	assert.False(t, sid.IsBase())
+	base, err := Lookup("base-sid")
+	require.NoError(t, err)
+	assert.Equal(t, Component{Name: "base-sid", Folder: "base", Official: "debian:sid-slim", Suite: "sid"}, base)
+	assert.True(t, base.IsBase())
+
+	recipe, err := Load("mysql", "")
+	require.NoError(t, err)
+	parent, err := Load("base-sid", "")
+	require.NoError(t, err)
+	assert.Equal(t, parent.Tag(), recipe.Parent)
+	other, err := Load(BaseComponent, "")
+	require.NoError(t, err)
+	assert.NotEqual(t, other.Tag(), parent.Tag(), "the suite is part of the tag")
 }
 
 func TestEveryLockedComponentExists(t *testing.T) {
@@ -124,6 +151,8 @@ func TestParseLock(t *testing.T) {
 func TestChoose(t *testing.T) {
 	redis, err := Load("redis", "")
 	require.NoError(t, err)
+	mysql, err := Load("mysql", "")
+	require.NoError(t, err)
 	redisOnRoot, err := Load("redis", "debian:13")
 	require.NoError(t, err)
 	base, err := Load(BaseComponent, "")
@@ -146,6 +175,7 @@ func TestChoose(t *testing.T) {
 		{name: "and is for that component only", component: "redis", environment: map[string]string{"HADRILL_IMAGE_NGINX": "registry.example/nginx"}, want: redis.Ref(), origin: Built},
 		{name: "a component without a recipe", component: "my-queue", environment: map[string]string{"HADRILL_IMAGE_MY_QUEUE": "registry.example/q:1"}, want: "registry.example/q:1", origin: Override},
 		{name: "another root", component: "redis", environment: map[string]string{"HADRILL_BASE": "debian:13"}, want: redisOnRoot.Ref(), origin: Built},
+		{name: "another root is for its suite only", component: "mysql", environment: map[string]string{"HADRILL_BASE": "debian:13"}, want: mysql.Ref(), origin: Built},
 		{name: "the base is always built", component: BaseComponent, environment: map[string]string{"HADRILL_IMAGES": "official"}, want: base.Ref(), origin: Built},
 		{name: "unknown component", component: "nosuch", err: "unknown image component"},
 		{name: "unknown component, official", component: "nosuch", environment: map[string]string{"HADRILL_IMAGES": "official"}, err: "unknown image component"},

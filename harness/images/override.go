@@ -32,6 +32,7 @@ type Choice struct {
 //	HADRILL_IMAGES=official    the public image of the component
 //	HADRILL_IMAGES=built, ""   the embedded recipe
 //	HADRILL_BASE=ref           what the recipes build FROM
+//	HADRILL_BASE_SID=ref       the same for recipes on Debian sid
 //
 // The base itself is always built, since it carries the recipes' installer.
 // <NAME> is the component in upper case with "_" for "-". A component without
@@ -39,8 +40,9 @@ type Choice struct {
 // like [os.LookupEnv]. References are completed with their registry host,
 // since testcontainers puts its hub prefix before names that have none.
 func Choose(component string, environment func(string) (string, bool)) (Choice, error) {
-	root, _ := environment("HADRILL_BASE")
-	if component == BaseComponent {
+	known, unknown := Lookup(component)
+	root, _ := environment(known.RootKey())
+	if unknown == nil && known.IsBase() {
 		return choose(component, root)
 	}
 	key := "HADRILL_IMAGE_" + strings.ToUpper(strings.ReplaceAll(component, "-", "_"))
