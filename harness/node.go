@@ -49,7 +49,7 @@ type NodeSpec struct {
 	Sysctls   map[string]string // of the container's own namespaces
 	Tmpfs     map[string]string // path -> options
 	MemoryMB  int64             // 0: no limit
-	NoFile    int64             // RLIMIT_NOFILE; 0: the engine's default
+	NoFile    int64             // RLIMIT_NOFILE; 0: the engine's default, which a nested engine may be unable to raise
 	// Ready returns nil when the node answers its own protocol. It is called
 	// until it does; the error of the last call is reported when time is up.
 	Ready func(ctx context.Context, n *Node) error
