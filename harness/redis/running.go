@@ -177,11 +177,15 @@ func inSync(replication map[string]string) (n int) {
 	}
 	for key, value := range replication {
 		// slave0:ip=10.213.0.12,port=6379,state=online,offset=1234,lag=0
-		if !strings.HasPrefix(key, "slave") || !strings.Contains(value, "state=online") {
+		if !strings.HasPrefix(key, "slave") {
 			continue
 		}
-		_, text, _ := strings.Cut(value, "lag=")
-		if lag, err := strconv.Atoi(text); err == nil && lag <= inSyncLag {
+		fields := map[string]string{}
+		for field := range strings.SplitSeq(value, ",") {
+			k, v, _ := strings.Cut(field, "=")
+			fields[k] = v
+		}
+		if lag, err := strconv.Atoi(fields["lag"]); err == nil && fields["state"] == "online" && lag <= inSyncLag {
 			n++
 		}
 	}
