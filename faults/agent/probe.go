@@ -151,7 +151,8 @@ func tryListed(file, word string) func(*Host) (string, error) {
 }
 
 func tryProcessMemory(*Host) (string, error) {
-	f, err := os.OpenFile("/proc/1/mem", os.O_RDWR, 0)
+	// PID 1 may be closed even to root; our parent is a process of the host too.
+	f, err := os.OpenFile(fmt.Sprintf("/proc/%d/mem", os.Getppid()), os.O_RDWR, 0)
 	if err != nil {
 		return "", fmt.Errorf("open a process's memory: %w", err)
 	}
