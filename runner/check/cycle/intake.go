@@ -57,10 +57,10 @@ type access struct {
 	object uint32
 }
 
-const flag = 1 << 31
+const mark = 1 << 31
 
-func (a access) id() uint32    { return a.object &^ flag }
-func (a access) flagged() bool { return a.object&flag != 0 }
+func (a access) id() uint32    { return a.object &^ mark }
+func (a access) flagged() bool { return a.object&mark != 0 }
 
 // NewHistory returns an empty history. resolve returns the operation of an
 // index again, for witnesses.
@@ -91,7 +91,7 @@ func (h *History) Add(index int, o *record.Op) {
 		case record.Append, record.Write:
 			if id, ok := h.object(m); ok {
 				if wroteLater(micro, i) {
-					id |= flag
+					id |= mark
 				}
 				h.writes = append(h.writes, access{m.Value, t, id})
 			}
@@ -168,7 +168,7 @@ func (h *History) read(t uint32, micro []record.Micro, i int) {
 		return
 	}
 	if wroteLater(micro, i) {
-		id |= flag
+		id |= mark
 	}
 	h.reads = append(h.reads, access{length, t, id})
 }
