@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -22,6 +23,7 @@ type part struct {
 	name  string
 	run   string
 	owner string
+	role  string
 }
 
 func (p part) String() string { return p.kind + " " + p.name }
@@ -39,31 +41,33 @@ func find(ctx context.Context, eng *engine.Engine, label string) ([]part, error)
 		if len(c.Names) > 0 {
 			name = strings.TrimPrefix(c.Names[0], "/")
 		}
-		parts = append(parts, part{"container", c.ID, name, c.Labels[LabelRun], c.Labels[LabelOwner]})
+		parts = append(parts, part{"container", c.ID, name, c.Labels[LabelRun], c.Labels[LabelOwner], c.Labels[LabelRole]})
 	}
 	networks, err := eng.Client().NetworkList(ctx, client.NetworkListOptions{Filters: filter})
 	if err != nil {
 		return nil, fmt.Errorf("list networks of %s: %w", label, err)
 	}
 	for _, n := range networks.Items {
-		parts = append(parts, part{"network", n.ID, n.Name, n.Labels[LabelRun], n.Labels[LabelOwner]})
+		parts = append(parts, part{"network", n.ID, n.Name, n.Labels[LabelRun], n.Labels[LabelOwner], n.Labels[LabelRole]})
 	}
 	volumes, err := eng.Client().VolumeList(ctx, client.VolumeListOptions{Filters: filter})
 	if err != nil {
 		return nil, fmt.Errorf("list volumes of %s: %w", label, err)
 	}
 	for _, v := range volumes.Items {
-		parts = append(parts, part{"volume", v.Name, v.Name, v.Labels[LabelRun], v.Labels[LabelOwner]})
+		parts = append(parts, part{"volume", v.Name, v.Name, v.Labels[LabelRun], v.Labels[LabelOwner], v.Labels[LabelRole]})
 	}
 	return parts, nil
 }
 
-// remove removes everything of a run and returns what it removed.
+// remove removes what an Env started and returns what it removed. The agent of
+// the run and its record are not the Env's: they go last, by their own hand.
 func remove(ctx context.Context, eng *engine.Engine, run string) ([]string, error) {
 	found, err := find(ctx, eng, LabelRun+"="+run)
 	if err != nil {
 		return nil, err
 	}
+	found = slices.DeleteFunc(found, func(p part) bool { return p.role == PartAgent })
 	return removeParts(ctx, eng, found)
 }
 

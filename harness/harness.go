@@ -26,6 +26,9 @@ const (
 	LabelRole  = "hadrill.part"  // "node", "agent", "network", "volume"
 )
 
+// PartAgent is the value of LabelRole on the fault agent's container and record.
+const PartAgent = "agent"
+
 // System is the declaration of a real system: plain data until Start.
 type System interface {
 	// Name names the system, for example "redis-sentinel".

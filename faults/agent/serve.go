@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/moby/moby/client"
+
+	"github.com/hadrill/hadrill/harness"
 )
 
 // Environment of the agent and the sitter. A value of envRole makes this
@@ -23,7 +25,7 @@ const (
 	roleServe  = "serve"
 	roleSitter = "sitter"
 
-	rolePart = "agent" // value of harness.LabelRole
+	rolePart = harness.PartAgent // value of harness.LabelRole
 )
 
 // An init function and not main: see the package documentation.
