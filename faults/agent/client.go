@@ -29,6 +29,9 @@ type Client struct {
 
 	conn net.Conn
 
+	closing sync.Mutex
+	closed  bool
+
 	writing sync.Mutex
 
 	mu      sync.Mutex

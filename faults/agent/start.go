@@ -190,31 +190,39 @@ func appArmor(ctx context.Context, eng *engine.Engine) bool {
 }
 
 // Close ends the agent in order: everything is healed, then the agent, its
-// container, its undo record and the sitter go. Closing twice is fine.
+// container, its undo record and the sitter go. Closing twice is fine, and so
+// is closing after the whole run was removed, agent included.
 func (c *Client) Close(ctx context.Context) error {
+	c.closing.Lock()
+	defer c.closing.Unlock()
+	if c.closed {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, closeLimit)
 	defer cancel()
 	_, err := c.call(ctx, request{Op: opGoodbye})
-	if err != nil {
-		// What it could not heal is in the record, which must stay: without
-		// the word that ends its watch, the sitter heals and removes all.
-		err = fmt.Errorf("close agent: %w", err)
-		_ = c.conn.Close()
-		<-c.done
-		if c.sitter != nil {
-			err = errors.Join(err, c.sitter.cleanUp())
-			c.sitter = nil
-		}
-		return err
-	}
 	_ = c.conn.Close()
 	<-c.done
-	err = c.remove()
-	if c.sitter != nil {
-		err = errors.Join(err, c.sitter.dismiss())
-		c.sitter = nil
+	c.closed = true
+	if err == nil {
+		err = c.remove()
+	} else if left, failed := c.remains(ctx); failed != nil || len(left) > 0 {
+		// What it could not heal is in its record. Without the word that ends
+		// its watch the sitter heals from there and removes what is left.
+		return errors.Join(fmt.Errorf("close agent: %w; left: %v", err, left), failed, c.sitter.cleanUp())
+	} else {
+		err = nil
 	}
-	return err
+	return errors.Join(err, c.sitter.dismiss())
+}
+
+// remains lists what is left of the run in the engine.
+func (c *Client) remains(ctx context.Context) ([]string, error) {
+	left, err := harness.Residue(ctx, c.engine, c.run)
+	if err != nil {
+		return nil, fmt.Errorf("look for what is left of run %s: %w", c.run, err)
+	}
+	return left, nil
 }
 
 // remove takes the agent's container and record away.
