@@ -220,7 +220,7 @@ func (c *Scorecard) rows(cards []ScenarioCard) {
 	taken := map[string]int{}
 	for i := range cards {
 		card := cards[i]
-		id := "drill-" + slug(card.Name)
+		id := "drill-" + cmp.Or(slug(card.Name), "scenario")
 		taken[id]++
 		if n := taken[id]; n > 1 {
 			id = fmt.Sprintf("%s-%d", id, n)

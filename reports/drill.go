@@ -18,12 +18,12 @@ import (
 // maxRunRows bounds a drill's table of runs, and maxStrips its small
 // multiples; the worst stay.
 const (
-	maxRunRows = 12
+	maxRunRows = 6
 	maxStrips  = 12
 )
 
-// rendered is a drill in two sizes.
-type rendered struct{ lean, rich template.HTML }
+// rendered is a drill in three sizes: tables, with film, with everything.
+type rendered struct{ lean, filmed, rich template.HTML }
 
 type drillPage struct {
 	ID, TwinID string
@@ -70,7 +70,12 @@ func (p *suitePage) makeDrills(films func(ScenarioCard, int) *film.Film) ([]rend
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, rendered{lean, rich})
+		d.Strips, d.Spectrum, d.Window = "", "", ""
+		filmed, err := d.render()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, rendered{lean, filmed, rich})
 	}
 	return out, nil
 }
@@ -100,7 +105,7 @@ func newDrill(s *ScenarioCard) *drillPage {
 			break
 		}
 		r := s.Runs[i]
-		d.Runs = append(d.Runs, drillRun{r, r.Folder, cmp.Or(r.Run, "run "+strconv.Itoa(i+1))})
+		d.Runs = append(d.Runs, drillRun{r, r.Folder, "run " + strconv.Itoa(cmp.Or(r.Repeat, i+1))})
 	}
 	d.More = len(s.Runs) - len(d.Runs)
 	if order := s.worstFirst(); len(order) > 0 {
@@ -147,7 +152,7 @@ func (d *drillPage) pictures(films func(ScenarioCard, int) *film.Film) {
 		if folder := s.dirs[order[0]]; folder != "" {
 			link = folder + "/index.html"
 		}
-		d.Film = &filmFigure{title, template.HTML(draw.Film(f, draw.FilmOptions{Links: link != "", Link: link}).Inline()), f.Seconds(f.From), f.Seconds(f.To()), left, right}
+		d.Film = &filmFigure{title, template.HTML(draw.Film(f, draw.FilmOptions{Links: link != "", Link: link, Small: true}).Inline()), f.Seconds(f.From), f.Seconds(f.To()), left, right}
 		if len(f.Spectra) > 0 {
 			d.Spectrum = template.HTML(draw.Spectrum(f.Spectra, slo.Latency.Seconds()).Inline())
 		}
@@ -182,7 +187,14 @@ func (d *drillPage) strips(films func(ScenarioCard, int) *film.Film, order []int
 }
 
 func (d *drillPage) stack(order []int) {
-	s := d.Card
+	if rows := d.Card.stacks(order); len(rows) > 0 {
+		worst := d.Card.results[order[0]]
+		d.Stack = template.HTML(draw.Recovery(rows, rtoTarget(worst), rtoLimit(worst)).Inline())
+	}
+}
+
+// stacks splits the recoveries of the worst repetitions, in order of time.
+func (s *ScenarioCard) stacks(order []int) []draw.Stack {
 	var rows []draw.Stack
 	for _, i := range slices.Sorted(slices.Values(order[:min(maxStrips, len(order))])) {
 		for _, st := range stacks(s.results[i]) {
@@ -192,9 +204,7 @@ func (d *drillPage) stack(order []int) {
 			rows = append(rows, st)
 		}
 	}
-	if len(rows) > 0 {
-		d.Stack = template.HTML(draw.Recovery(rows, rtoTarget(s.results[order[0]]), rtoLimit(s.results[order[0]])).Inline())
-	}
+	return rows
 }
 
 // windowCurves reads the worst-window figures of each run; the worst run is

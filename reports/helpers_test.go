@@ -8,8 +8,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/hadrill/hadrill/reports/film"
 )
 
 // contains and lacks do not print whole pages when they fail.
@@ -26,8 +24,6 @@ func lacks(t *testing.T, page, unwanted string) {
 		t.Errorf("%q stands in %q", unwanted, page[max(0, i-60):min(len(page), i+60)])
 	}
 }
-
-type filmT = film.Film
 
 func wellFormedXML(t *testing.T, b []byte) {
 	t.Helper()

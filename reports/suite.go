@@ -30,8 +30,8 @@ type Suite struct {
 }
 
 // WriteSuite writes the scorecard of a folder of runs: index.html,
-// scorecard.json, junit.xml, summary.md, metrics.txt and badge.svg. folders
-// names each run's own folder, of which film.json is read. Each file appears
+// scorecard.json, junit.xml, summary.md, metrics.txt, badge.svg and the
+// pictures in plots. folders names each run's own folder, of which film.json is read. Each file appears
 // whole or not at all.
 func WriteSuite(dir string, results []*record.Result, folders []string) error {
 	return Suite{Dir: dir, Results: results, Folders: folders}.Write()
@@ -64,7 +64,7 @@ func (s Suite) Write() error {
 			return err
 		}
 	}
-	return nil
+	return s.plots(card)
 }
 
 // Card derives the scorecard, with its gate when there is a baseline.

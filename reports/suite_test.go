@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hadrill/hadrill/reports"
+	"github.com/hadrill/hadrill/reports/film"
 	"github.com/hadrill/hadrill/reports/internal/sample"
 	"github.com/hadrill/hadrill/runner/measure"
 	"github.com/hadrill/hadrill/runner/record"
@@ -69,6 +70,8 @@ func TestASuiteFolderHoldsEveryReport(t *testing.T) {
 	contains(t, string(read(t, s.Dir, reports.SummaryFile)), "rabbitmq/auto-ack")
 	assert.True(t, strings.HasSuffix(string(read(t, s.Dir, reports.MetricsFile)), "# EOF\n"))
 	wellFormedXML(t, read(t, s.Dir, reports.BadgeFile))
+	wellFormedXML(t, read(t, s.Dir, "plots/redis-sentinel-primary-kill-film.svg"))
+	assert.NotEmpty(t, read(t, s.Dir, "plots/redis-sentinel-primary-kill-recovery.png"))
 	wellFormedXML(t, read(t, s.Dir, reports.JUnitFile))
 }
 
@@ -88,7 +91,8 @@ func TestTheCommandCanReportAFolderAgain(t *testing.T) {
 }
 
 func TestAFullSuiteIsOneSmallFile(t *testing.T) {
-	s := reports.Suite{Dir: t.TempDir()}
+	var entries []reports.Entry
+	films := map[string]*film.Film{}
 	for row := range 30 {
 		for k, base := range []sample.Shape{sample.Failover, sample.Twin} {
 			for rep := range 10 {
@@ -99,21 +103,23 @@ func TestAFullSuiteIsOneSmallFile(t *testing.T) {
 				}
 				shape.Rate, shape.Seconds, shape.Repeat, shape.Seed = 100, 12, rep+1, uint64(row*100+rep)
 				log, res := sample.Run(shape)
-				dir := filepath.Join(s.Dir, res.Run)
-				if rep > 0 {
-					res.Ledger.FirstLost = nil
-				}
-				require.NoError(t, os.MkdirAll(dir, 0o755))
-				require.NoError(t, reports.WriteRun(dir, log, res))
-				s.Results, s.Folders = append(s.Results, res), append(s.Folders, dir)
+				entries = append(entries, reports.Entry{Result: res, Folder: res.Run})
+				films[res.Run] = film.Make(log, res, film.Window{Bins: 240})
 			}
 		}
 	}
-	require.NoError(t, s.Write())
-	page := read(t, s.Dir, reports.PageFile)
-	t.Logf("%d runs: %d bytes, %d films inside", len(s.Results), len(page), strings.Count(string(page), "Failover film of"))
+	card := reports.NewScorecard(entries, nil)
+	page, err := reports.SuitePage(card, func(c reports.ScenarioCard, i int) *film.Film { return films[c.Runs[i].Run] }, nil)
+	require.NoError(t, err)
+	inside := strings.Count(string(page), "Failover film of")
+	if keep := os.Getenv("HADRILL_PAGES"); keep != "" {
+		require.NoError(t, os.WriteFile(filepath.Join(keep, "full.html"), page, 0o644))
+	}
+	t.Logf("%d runs: %d bytes, %d films inside", len(entries), len(page), inside)
 	assert.Less(t, len(page), 1_000_000)
 	assert.Equal(t, 60, strings.Count(string(page), "<details class=\"drill\""))
+	assert.GreaterOrEqual(t, inside, 50, "nearly every scenario has its film")
+	contains(t, string(page), "drills come without their film here")
 }
 
 func TestEdgesOfASuite(t *testing.T) {
@@ -142,7 +148,7 @@ func TestEdgesOfASuite(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			assert.Equal(t, c.verdict, c.card.Verdict)
-			page, err := reports.SuitePage(c.card, func(reports.ScenarioCard, int) *filmT { return nil }, nil)
+			page, err := reports.SuitePage(c.card, func(reports.ScenarioCard, int) *film.Film { return nil }, nil)
 			require.NoError(t, err)
 			contains(t, string(page), c.card.Sentence()[:5])
 			b, err := json.Marshal(c.card)

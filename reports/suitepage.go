@@ -16,7 +16,7 @@ import (
 
 // pageBudget is the size a suite's page keeps to, in bytes: one file that a
 // chat, a mail or an artefact store takes without a thought.
-const pageBudget = 950_000
+const pageBudget = 980_000
 
 type suitePage struct {
 	Title       string
@@ -79,11 +79,16 @@ func SuitePage(c *Scorecard, films func(ScenarioCard, int) *film.Film, history [
 		return nil, err
 	}
 	size := len(frame)
-	for i, d := range drills {
-		if more := len(d.rich) - len(d.lean); size+more <= pageBudget {
-			p.Drills[i], size = d.rich, size+more
+	for i, d := range drills { // the most harmful first, films before the rest
+		if more := len(d.filmed) - len(d.lean); size+more <= pageBudget {
+			p.Drills[i], size = d.filmed, size+more
 		} else {
 			p.Lean++
+		}
+	}
+	for i, d := range drills {
+		if more := len(d.rich) - len(p.Drills[i]); size+more <= pageBudget && p.Drills[i] == d.filmed {
+			p.Drills[i], size = d.rich, size+more
 		}
 	}
 	return p.render()

@@ -13,6 +13,9 @@ import (
 type FilmOptions struct {
 	Link  string // prefix of the links of ticks, such as "index.html"; ticks link to Link#event-N
 	Links bool   // whether ticks are links
+	// Small halves the bytes: the control lane, the range and p50 are joined
+	// over a few bins (keeping extremes); p99 and every bad operation stay.
+	Small bool
 }
 
 const (
@@ -142,14 +145,17 @@ func merged(d *filmDrawing) []pin {
 }
 
 func (d *filmDrawing) pinLines(top float64) {
+	pins, back := Shape{Class: "pin"}, Shape{Class: "pnb"}
 	for _, p := range merged(d) {
-		class := "pin"
-		if p.failback {
-			class = "pnb"
-		}
 		x := d.place(p.at)
-		d.add(Shape{Class: class, Lines: [][]Point{{{x, top - 3}, {x, d.y - 16}}}, Title: p.title})
+		line := []Point{{x, top - 3}, {x, d.y - 16}}
+		if p.failback {
+			back.Lines = append(back.Lines, line)
+		} else {
+			pins.Lines = append(pins.Lines, line)
+		}
 	}
+	d.add(pins, back)
 }
 
 // tint lays the faults' time under all rows.
@@ -202,7 +208,7 @@ func (d *filmDrawing) faultRows() {
 		for _, br := range []record.Bracket{b.Begin, b.End} {
 			if br.Before != record.Never && d.inside(br.After) {
 				l, r := d.place(br.Before), d.place(br.After)
-				d.rect("prf", Rect{l, y - 1, max(1.5, r-l), 14}, title)
+				d.rect("prf", Rect{l, y - 1, max(1.5, r-l), 14}, "")
 			}
 		}
 		label := b.Node

@@ -3,6 +3,7 @@ package draw
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/hadrill/hadrill/reports/film"
 	"github.com/hadrill/hadrill/runner/record"
@@ -40,9 +41,13 @@ func (d *filmDrawing) latencyPlot() {
 		}
 	}
 	d.add(Shape{Class: "ax", Lines: rules})
-	l := &d.f.Latency
+	l, control := d.f.Latency, d.f.Control.P99
+	if d.opt.Small {
+		l.Min, l.Max, l.P50 = join(l.Min, 4, lowest), join(l.Max, 4, highest), join(l.P50, 3, middle)
+		control = join(control, 4, highest)
+	}
 	d.add(Shape{Class: "mm", Areas: d.ribbon(y, l.Min, l.Max), Title: "quickest to slowest operation"})
-	d.add(Shape{Class: "ctl", Lines: d.curve(y, d.f.Control.P99), Title: "p99 of the control lane"})
+	d.add(Shape{Class: "ctl", Lines: d.curve(y, control), Title: "p99 of the control lane"})
 	d.add(Shape{Class: "p50", Lines: d.curve(y, l.P50), Title: "p50 by intended time"})
 	d.add(Shape{Class: "p99", Lines: d.curve(y, l.P99), Title: "p99 by intended time"})
 	if slo > 0 {
@@ -72,9 +77,47 @@ func b2f(b bool) float64 {
 	return 0
 }
 
+// join keeps one value for k bins, in the middle one of them.
+func join(us []int32, k int, pick func([]int32) int32) []int32 {
+	out := make([]int32, len(us))
+	for i := range out {
+		out[i] = film.None
+	}
+	some := make([]int32, 0, k)
+	for i := 0; i < len(us); i += k {
+		some = some[:0]
+		last := 0
+		for j, v := range us[i:min(i+k, len(us))] {
+			if v != film.None {
+				some, last = append(some, v), j
+			}
+		}
+		if len(some) > 0 {
+			out[i+min(k/2, last)] = pick(some)
+		}
+	}
+	return out
+}
+
+func lowest(us []int32) int32  { return slices.Min(us) }
+func highest(us []int32) int32 { return slices.Max(us) }
+
+func middle(us []int32) int32 {
+	slices.Sort(us)
+	return us[len(us)/2]
+}
+
 // binX is the middle of a bin, in whole units: short numbers make small files.
 func (d *filmDrawing) binX(i int) float64 {
 	return math.Round(gutter + (rightEdge-gutter)*(float64(i)+.5)/float64(d.f.Bins))
+}
+
+// longestGap is how many bins without a value a curve bridges.
+func (d *filmDrawing) longestGap() int {
+	if d.opt.Small {
+		return max(5, d.f.Bins/60)
+	}
+	return max(3, d.f.Bins/100)
 }
 
 // curve draws one value a bin; where nothing was answered there is a gap.
@@ -87,7 +130,7 @@ func (d *filmDrawing) curve(y scale, us []int32) [][]Point {
 			quiet++
 			continue
 		}
-		if quiet > max(3, d.f.Bins/100) && run != nil {
+		if quiet > d.longestGap() && run != nil {
 			out, run = append(out, run), nil
 		}
 		quiet = 0
@@ -120,7 +163,7 @@ func straighten(pts []Point) []Point {
 
 func (d *filmDrawing) ribbon(y scale, low, high []int32) [][]Point {
 	var out [][]Point
-	for _, pair := range segments(low, max(3, d.f.Bins/100)) {
+	for _, pair := range segments(low, d.longestGap()) {
 		var up, down []Point
 		for _, i := range pair {
 			up = append(up, Point{d.binX(i), math.Round(y.at(float64(high[i]) / 1e6))})

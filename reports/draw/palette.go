@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// color is one named colour in light and in dark. The hues are those of Okabe
+// hue is one named colour in light and in dark. The hues are those of Okabe
 // and Ito ("Color Universal Design", 2008), which readers with any common
 // colour vision deficiency tell apart; nothing is told by hue alone.
-type color struct{ name, light, dark string }
+type hue struct{ name, light, dark string }
 
-var colors = []color{
+var colors = []hue{
 	{"paper", "#ffffff", "#15181c"},
 	{"raised", "#f6f7f9", "#1c2026"},
 	{"rule", "#dfe3e8", "#2e343c"},
@@ -125,6 +125,7 @@ func CSS() string {
 		}
 		b.WriteString("svg ." + s.class + "{" + decl + "}")
 	}
+	b.WriteString("svg .m{text-anchor:middle}svg .e{text-anchor:end}")
 	b.WriteString("svg ." + hatch + "{fill:url(#hatch)}#hatch path{stroke:var(--grey)}svg a:hover path,svg a:focus path{stroke:var(--ink);stroke-width:2.5}")
 	return b.String()
 }

@@ -116,14 +116,8 @@ func (s *Shape) render(b *strings.Builder) {
 		}
 	}
 	for _, l := range s.Labels {
-		b.WriteString(`<text class="` + escape(s.Class) + `" x="` + num(l.At.X) + `" y="` + num(l.At.Y) + `"`)
-		switch l.Anchor {
-		case Middle:
-			b.WriteString(` text-anchor="middle"`)
-		case End:
-			b.WriteString(` text-anchor="end"`)
-		}
-		b.WriteString(`>` + escape(l.Text))
+		anchor := [...]string{"", " m", " e"}[min(l.Anchor, End)]
+		b.WriteString(`<text class="` + escape(s.Class) + anchor + `" x="` + num(l.At.X) + `" y="` + num(l.At.Y) + `">` + escape(l.Text))
 		if s.Title != "" {
 			b.WriteString(`<title>` + escape(s.Title) + `</title>`)
 		}

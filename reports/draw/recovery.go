@@ -36,34 +36,34 @@ func Recovery(rows []Stack, target, limit float64) *Picture {
 		p.text("sft", x.at(t), bottom+14, Middle, tickSeconds(t))
 	}
 	p.text("sft", left-8, bottom+14, End, "s")
+	var parts [4]Shape // one path a part: ten repetitions must not cost ten times the bytes
+	for i, name := range partNames {
+		parts[i] = Shape{Class: fmt.Sprintf("s%d", i+1), Title: name}
+	}
+	open := Shape{Class: hatch, Title: "not split, or not recovered when the run ended"}
 	y := top
 	for _, r := range rows {
-		p.add(Shape{Class: "txt", Href: r.Href, Labels: []Label{{Point{left - 8, y + 15}, shorten(r.Name, left-12, 11), End}}})
-		at := 0.0
-		seen := false
-		for i, part := range []struct {
-			name string
-			v    float64
-		}{{"detect", r.Detect}, {"failover", r.Failover}, {"reconnect", r.Reconnect}, {"settle", r.Settle}} {
-			if part.v < 0 {
+		at, seen := 0.0, false
+		for i, v := range []float64{r.Detect, r.Failover, r.Reconnect, r.Settle} {
+			if v < 0 {
 				continue
 			}
-			seen = seen || part.v > 0
-			from, to := x.at(at), x.at(at+part.v)
-			p.rect(fmt.Sprintf("s%d", i+1), Rect{from, y + 4, max(0, to-from-.6), bar}, part.name+" "+Seconds(part.v))
-			if w := width(part.name, 10.5) + 8; to-from > w && (i == 0 || i == 2) {
-				p.text("wht", from+5, y+15, Start, part.name)
-			}
-			at += part.v
+			seen = seen || v > 0
+			from, to := x.at(at), x.at(at+v)
+			parts[i].Rects = append(parts[i].Rects, Rect{from, y + 4, max(0, to-from-.6), bar})
+			at += v
 		}
 		if rest := r.RTO - at; r.Censored || (!seen && rest > 0) {
-			title := "not split: the marks in between were not seen"
-			if r.Censored {
-				title = "had not recovered when the run ended"
-			}
-			p.rect(hatch, Rect{x.at(at), y + 4, max(2, x.at(r.RTO)-x.at(at)), bar}, title)
+			open.Rects = append(open.Rects, Rect{x.at(at), y + 4, max(2, x.at(r.RTO)-x.at(at)), bar})
 		}
-		p.text("txb", x.at(max(r.RTO, 0))+6, y+15, Start, stackTotal(r))
+		y += rowH
+	}
+	p.add(parts[:]...)
+	p.add(open)
+	y = top
+	for _, r := range rows {
+		p.add(Shape{Class: "txt", Href: r.Href, Labels: []Label{{Point{left - 8, y + 15}, shorten(r.Name, left-12, 11), End}}})
+		p.add(Shape{Class: "txb", Title: r.split(), Labels: []Label{{Point{x.at(max(r.RTO, 0)) + 6, y + 15}, stackTotal(r), Start}}})
 		y += rowH
 	}
 	if target >= 0 {
@@ -77,13 +77,29 @@ func Recovery(rows []Stack, target, limit float64) *Picture {
 		}
 	}
 	at := left
-	for i, name := range []string{"detect", "failover", "reconnect", "settle"} {
+	for i, name := range partNames {
 		p.rect(fmt.Sprintf("s%d", i+1), Rect{at, bottom + 22, 10, 10}, "")
 		p.text("sft", at+14, bottom+31, Start, name)
 		at += 80
 	}
 	p.H = bottom + 38
 	return p
+}
+
+var partNames = [4]string{"detect", "failover", "reconnect", "settle"}
+
+// split says the parts in words.
+func (r Stack) split() string {
+	s := ""
+	for i, v := range []float64{r.Detect, r.Failover, r.Reconnect, r.Settle} {
+		if v >= 0 {
+			if s != "" {
+				s += " + "
+			}
+			s += partNames[i] + " " + Seconds(v)
+		}
+	}
+	return s
 }
 
 func stackTotal(r Stack) string {
