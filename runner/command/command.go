@@ -1,0 +1,134 @@
+// Package command is the hadrill command: it parses what the user wants, lets
+// the rooms below do it, and turns what came of it into words, files and an
+// exit code.
+//
+//	args ─▶ cobra ─▶ one file a command ─▶ runner, reports, engine ─▶ exit code
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hadrill/hadrill/harness/engine"
+	"github.com/hadrill/hadrill/runner"
+)
+
+// The exit codes, as MEASURES.md documents them.
+const (
+	exitPass         = 0
+	exitFailed       = 1
+	exitInconclusive = 2
+	exitRegression   = 3
+	exitResidue      = 4
+	exitUsage        = 64
+	exitNoEngine     = 69
+	exitInternal     = 70
+	exitInterrupted  = 130
+)
+
+// exitError is an error that knows its exit code. A nil err exits silently:
+// what was to say has been said.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e exitError) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
+func (e exitError) Unwrap() error { return e.err }
+
+func usage(format string, args ...any) error {
+	return exitError{exitUsage, fmt.Errorf(format, args...)}
+}
+
+// app is what every command needs.
+type app struct {
+	scenarios []runner.Scenario
+	version   string
+	out, err  io.Writer
+}
+
+// Main runs the command with args (without the program's name) over the given
+// scenarios and returns the process's exit code. SIGINT and SIGTERM end a run
+// in good order; a second one ends it at once, and the agent cleans up.
+func Main(args []string, scenarios []runner.Scenario, version string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	go func() {
+		<-ctx.Done()
+		stop() // from here on a second signal has its default effect
+	}()
+	a := &app{scenarios: scenarios, version: version, out: os.Stdout, err: os.Stderr}
+	root := a.root()
+	root.SetArgs(args)
+	return a.report(root.ExecuteContext(ctx))
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "hadrill",
+		Short:         "Failover drills with evidence: prove or refute that a highly available system keeps its promises.",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Version:       a.version,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("unknown command %q; `hadrill --help` lists the commands", args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(a.list(), a.plan(), a.run(), a.analyze(), a.doctor(), a.setup(), a.clean(), a.openPage())
+	return root
+}
+
+// report prints what an error has to say and returns its exit code. Errors
+// that carry no code of their own come from cobra: bad usage.
+func (a *app) report(err error) int {
+	if err == nil {
+		return exitPass
+	}
+	code := exitUsage
+	var coded exitError
+	switch {
+	case errors.As(err, &coded):
+		code = coded.code
+	case errors.Is(err, runner.ErrInterrupted):
+		code = exitInterrupted
+	case errors.Is(err, engine.ErrNoEngine):
+		code = exitNoEngine
+	case errors.Is(err, runner.ErrResidue):
+		code = exitResidue
+	}
+	if msg := err.Error(); msg != "" {
+		fmt.Fprintf(a.err, "hadrill: %s\n", msg)
+	}
+	return code
+}
+
+func internal(err error) error {
+	if err == nil {
+		return nil
+	}
+	var coded exitError
+	if errors.As(err, &coded) || errors.Is(err, engine.ErrNoEngine) || errors.Is(err, runner.ErrInterrupted) || errors.Is(err, runner.ErrResidue) {
+		return err
+	}
+	return exitError{exitInternal, err}
+}

@@ -1,0 +1,85 @@
+package command
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hadrill/hadrill/faults/agent"
+	"github.com/hadrill/hadrill/harness/engine"
+	"github.com/hadrill/hadrill/runner"
+)
+
+// plan says what a run would do, and refuses what this machine cannot do: a
+// dry run that checks nothing would be worse than none.
+func (a *app) plan() *cobra.Command {
+	var profile string
+	cmd := &cobra.Command{
+		Use:   "plan [SCENARIO...]",
+		Short: "Check scenarios and print what they would do here, without doing it",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			p, err := runner.ParseProfile(profile)
+			if err != nil {
+				return usage("--profile: %v", err)
+			}
+			chosen, err := a.choose(args, p)
+			if err != nil {
+				return err
+			}
+			eng, err := engine.Connect(cmd.Context())
+			if err != nil {
+				return internal(err)
+			}
+			defer eng.Close()
+			machine, err := agent.Probe(cmd.Context(), eng)
+			if err != nil {
+				return internal(fmt.Errorf("probe this machine: %w", err))
+			}
+			var errs []error
+			var total time.Duration
+			for _, s := range chosen {
+				errs = append(errs, s.Validate(), a.printPlan(s, machine))
+				total += runner.Estimate(s)
+			}
+			fmt.Fprintf(a.out, "%d scenarios, about %v one after the other\n", len(chosen), total.Round(time.Second))
+			if err := errors.Join(errs...); err != nil {
+				return exitError{exitUsage, err}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&profile, "profile", string(runner.Quick), "quick, nightly or soak: which scenarios when none is named")
+	return cmd
+}
+
+// printPlan prints one scenario's plan and returns what this machine lacks.
+func (a *app) printPlan(s runner.Scenario, machine *agent.Machine) error {
+	d := s.Declaration()
+	fmt.Fprintf(a.out, "%s\n  %s\n  system   %s\n  load     %s for %v\n", d.Name, d.Doc, d.System, s.Load.Describe(), d.Duration)
+	for _, o := range d.Objectives {
+		fmt.Fprintf(a.out, "  promise  %s: target %g, limit %g %s\n", o.Name, o.Target, o.Limit, o.Unit)
+	}
+	if d.TwinOf != "" {
+		fmt.Fprintf(a.out, "  twin of  %s; must fail on %s\n", d.TwinOf, joinOr(d.Expect, "nothing"))
+	}
+	var errs []error
+	for i, step := range s.Faults {
+		plan := d.Faults[i]
+		life := "until the load ends"
+		if plan.For > 0 {
+			life = "for " + plan.For.String()
+		}
+		fmt.Fprintf(a.out, "  fault    at %v: %s %s %s %s\n", plan.At, plan.Fault, plan.Aim, plan.Params, life)
+		for _, m := range step.Fault.Requires() {
+			ok, why := machine.Has(string(m))
+			fmt.Fprintf(a.out, "             by %s: %s\n", m, why)
+			if !ok {
+				errs = append(errs, fmt.Errorf("%s: fault %s needs %s, which this machine lacks: %s", s.Name, plan.Fault, m, why))
+			}
+		}
+	}
+	fmt.Fprintln(a.out)
+	return errors.Join(errs...)
+}

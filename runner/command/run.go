@@ -1,0 +1,218 @@
+package command
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hadrill/hadrill/harness/engine"
+	"github.com/hadrill/hadrill/reports"
+	"github.com/hadrill/hadrill/runner"
+	"github.com/hadrill/hadrill/runner/record"
+	"github.com/hadrill/hadrill/runner/suite"
+)
+
+// runFlags are the flags of `run`.
+type runFlags struct {
+	profile  string
+	repeat   int
+	parallel int
+	dir      string
+	seed     uint64
+	json     bool
+}
+
+func (a *app) run() *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run [SCENARIO...]",
+		Short: "Run scenarios: start the real systems, inject the faults, judge the promises",
+		Long: `Run scenarios, by name, prefix or glob; without any, all of the profile.
+
+Each run leaves a folder: the event log (run.log), run.json, junit.xml, the
+page (index.html) and the nodes' logs. Exit code: 0 all promises kept and all
+twins caught, 1 an objective failed or a twin was missed, 2 inconclusive or
+vacuous, 4 clean-up failed, 64 bad usage, 69 no container engine, 70 internal
+error, 130 interrupted (after healing and clean-up).`,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.runScenarios(cmd.Context(), args, f) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.profile, "profile", string(runner.Quick), "quick, nightly or soak: which scenarios to run when none is named")
+	flags.IntVar(&f.repeat, "repeat", 1, "repetitions of each scenario")
+	flags.IntVar(&f.parallel, "parallel", 1, "drills side by side; their control lanes tell whether they disturb one another")
+	flags.StringVar(&f.dir, "dir", "runs", "folder for the run folders")
+	flags.Uint64Var(&f.seed, "seed", 0, "seed of everything random; 0 draws one, which is recorded")
+	flags.BoolVar(&f.json, "json", false, "print one JSON object a run: scenario, path, verdict")
+	return cmd
+}
+
+func (f runFlags) validate() error {
+	switch {
+	case f.repeat < 1 || f.repeat > 1000:
+		return usage("--repeat %d: wants 1 to 1000", f.repeat)
+	case f.parallel < 1 || f.parallel > 16:
+		return usage("--parallel %d: wants 1 to 16", f.parallel)
+	}
+	return nil
+}
+
+func (a *app) runScenarios(ctx context.Context, names []string, f runFlags) error {
+	if err := f.validate(); err != nil {
+		return err
+	}
+	profile, err := runner.ParseProfile(f.profile)
+	if err != nil {
+		return usage("--profile: %v", err)
+	}
+	chosen, err := a.choose(names, profile)
+	if err != nil {
+		return err
+	}
+	dir, err := filepath.Abs(f.dir)
+	if err != nil {
+		return usage("--dir %s: %v", f.dir, err)
+	}
+	eng, err := engine.Connect(ctx)
+	if err != nil {
+		return internal(err)
+	}
+	defer eng.Close()
+	if f.seed == 0 {
+		f.seed = drawSeed()
+	}
+	live := newLive(a.err, len(chosen)*f.repeat)
+	defer live.stop()
+	plan := suite.Plan{
+		Scenarios: chosen, Repeat: f.repeat, Parallel: f.parallel,
+		Options: runner.Options{
+			Engine: eng, Dir: dir, Seed: f.seed, Command: reproduce(names, f),
+			Versions: map[string]string{"hadrill": a.version}, Progress: live.progress,
+		},
+		Done: func(o suite.Outcome) {
+			live.done(o)
+			if f.json {
+				a.printJSON(o)
+			}
+		},
+	}
+	outcomes := plan.Run(ctx)
+	live.stop()
+	return a.conclude(ctx, dir, outcomes, f.json)
+}
+
+// conclude writes what concerns all runs together, prints the summary and
+// picks the exit code.
+func (a *app) conclude(ctx context.Context, dir string, outcomes []suite.Outcome, asJSON bool) error {
+	var results []*record.Result
+	var dirs []string
+	for _, o := range outcomes {
+		if o.Result != nil {
+			results, dirs = append(results, o.Result), append(dirs, o.Dir)
+		}
+	}
+	if !asJSON {
+		reports.Terminal(a.out, results, isTerminal(a.out))
+	}
+	var errs []error
+	if len(results) > 1 {
+		if err := reports.WriteSuite(dir, results, dirs); err != nil {
+			errs = append(errs, exitError{exitInternal, err})
+		} else if !asJSON {
+			fmt.Fprintf(a.out, "\nscorecard: %s\n", filepath.Join(dir, "index.html"))
+		}
+	} else if len(results) == 1 && !asJSON {
+		fmt.Fprintf(a.out, "\nrun: %s\n", dirs[0])
+	}
+	code := exitPass
+	for _, o := range outcomes {
+		code = worse(code, exitCodeOf(o))
+		if o.Err != nil {
+			errs = append(errs, o.Err)
+		}
+	}
+	if ctx.Err() != nil {
+		code = exitInterrupted
+	}
+	if len(errs) > 0 && code == exitPass {
+		code = exitInternal
+	}
+	if code == exitPass {
+		return nil
+	}
+	return exitError{code, errors.Join(errs...)}
+}
+
+// exitCodeOf is the exit code of one outcome.
+func exitCodeOf(o suite.Outcome) int {
+	switch {
+	case errors.Is(o.Err, runner.ErrInterrupted):
+		return exitInterrupted
+	case errors.Is(o.Err, engine.ErrNoEngine):
+		return exitNoEngine
+	case errors.Is(o.Err, runner.ErrResidue):
+		return exitResidue
+	case o.Err != nil || o.Result == nil || o.Result.Verdict == record.HarnessError:
+		return exitInternal
+	case o.AsExpected():
+		return exitPass
+	case o.Result.Verdict == record.Inconclusive || o.Result.Verdict == record.Vacuous:
+		return exitInconclusive
+	default: // a promise broken, or a twin missed
+		return exitFailed
+	}
+}
+
+// severity orders exit codes: what says least about the systems comes first.
+var severity = map[int]int{exitPass: 0, exitInconclusive: 1, exitFailed: 2, exitRegression: 3, exitResidue: 4, exitInternal: 5, exitNoEngine: 6, exitInterrupted: 7}
+
+func worse(a, b int) int {
+	if severity[b] > severity[a] {
+		return b
+	}
+	return a
+}
+
+// ran is one line of `run --json`.
+type ran struct {
+	Scenario string         `json:"scenario"`
+	Repeat   int            `json:"repeat"`
+	Path     string         `json:"path"`
+	Verdict  record.Verdict `json:"verdict"`
+	Caught   *record.Caught `json:"caught,omitempty"`
+	Reason   string         `json:"reason"`
+	Seconds  float64        `json:"seconds"`
+	Error    string         `json:"error,omitempty"`
+}
+
+func (a *app) printJSON(o suite.Outcome) {
+	line := ran{Scenario: o.Scenario.Name, Repeat: o.Repeat, Path: o.Dir, Verdict: record.HarnessError, Seconds: o.Elapsed.Seconds()}
+	if o.Result != nil {
+		line.Verdict, line.Caught, line.Reason = o.Result.Verdict, o.Result.Caught, o.Result.Reason
+	}
+	if o.Err != nil {
+		line.Error = o.Err.Error()
+	}
+	_ = json.NewEncoder(a.out).Encode(line) // a closed pipe ends the reader, not the drill
+}
+
+func drawSeed() uint64 {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	return binary.LittleEndian.Uint64(b[:]) | 1
+}
+
+// reproduce is the command that runs the same again.
+func reproduce(names []string, f runFlags) string {
+	words := []string{"hadrill run", fmt.Sprintf("--seed %d", f.seed)}
+	if len(names) == 0 {
+		words = append(words, "--profile "+f.profile)
+	}
+	return strings.Join(append(words, names...), " ")
+}

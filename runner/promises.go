@@ -1,0 +1,70 @@
+package runner
+
+import (
+	"time"
+
+	"github.com/hadrill/hadrill/runner/record"
+)
+
+// Promises are the objectives a scenario is held to: each gates on its limit
+// and scores against its target (MEASURES.md, "Score").
+type Promises []record.Objective
+
+// RTO promises t5-t0, the time from the effective fault to the first stable
+// window, over the worst incident of the run.
+func RTO(target, limit time.Duration) record.Objective {
+	return record.Objective{Name: "rto", Kind: record.KindRTO, Unit: "s", Target: target.Seconds(), Limit: limit.Seconds()}
+}
+
+// Availability promises the share of good operations among the intended.
+func Availability(target, limit float64) record.Objective {
+	return record.Objective{Name: "availability.requests", Kind: record.KindAvailability, Unit: "ratio", Higher: true, Target: target, Limit: limit}
+}
+
+// NoErrors promises that no client sees a bad operation at all.
+func NoErrors() record.Objective {
+	return record.Objective{Name: "errors", Kind: record.KindAvailability, Unit: "ops"}
+}
+
+// NoLostWrites promises that every acknowledged write is in the definitive read.
+func NoLostWrites() record.Objective {
+	return record.Objective{Name: "lost", Kind: record.KindDurability, Unit: "ops"}
+}
+
+// RPO promises that acknowledged writes are lost only if they were
+// acknowledged at most this long before the fault.
+func RPO(target, limit time.Duration) record.Objective {
+	return record.Objective{Name: "rpo.seconds", Kind: record.KindDurability, Unit: "s", Target: target.Seconds(), Limit: limit.Seconds()}
+}
+
+// SplitBrain bounds how long after the fault a write that is lost in the end
+// was still acknowledged.
+func SplitBrain(target, limit time.Duration) record.Objective {
+	return record.Objective{Name: "split_brain", Kind: record.KindConsistency, Unit: "s", Target: target.Seconds(), Limit: limit.Seconds()}
+}
+
+// LatencyP99 promises the 99th percentile of End-Intended over the whole load.
+func LatencyP99(target, limit time.Duration) record.Objective {
+	return record.Objective{Name: "latency.p99", Kind: record.KindLatency, Unit: "s", Target: target.Seconds(), Limit: limit.Seconds()}
+}
+
+// Exposed promises t7-t0, the time until redundancy is restored.
+func Exposed(target, limit time.Duration) record.Objective {
+	return record.Objective{Name: "exposed", Kind: record.KindRedundancy, Unit: "s", Target: target.Seconds(), Limit: limit.Seconds()}
+}
+
+// NoFindings promises that a named check of runner/check finds nothing.
+func NoFindings(check string) record.Objective {
+	return record.Objective{Name: "check." + check, Kind: record.KindConsistency, Unit: "findings"}
+}
+
+// CalibrationError promises how far a measured outage may be from the true one.
+func CalibrationError(target, limit time.Duration) record.Objective {
+	return record.Objective{Name: "calibration.error", Kind: record.KindAvailability, Unit: "s", Target: target.Seconds(), Limit: limit.Seconds()}
+}
+
+// Returned promises how long after the fault a healed node has its place as
+// primary back.
+func Returned(node string, target, limit time.Duration) record.Objective {
+	return record.Objective{Name: "returned." + node, Kind: record.KindRedundancy, Unit: "s", Target: target.Seconds(), Limit: limit.Seconds()}
+}

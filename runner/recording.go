@@ -1,0 +1,152 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"path/filepath"
+
+	"github.com/hadrill/hadrill/faults/agent"
+	"github.com/hadrill/hadrill/harness"
+	"github.com/hadrill/hadrill/runner/load"
+	"github.com/hadrill/hadrill/runner/record"
+)
+
+// event writes one event, at its own time or now. The first failure to write
+// is kept and ends the run: what was recorded before it stays readable.
+func (d *drill) event(e record.Event) {
+	if e.At == 0 {
+		e.At = d.clock.now()
+	}
+	if err := d.log.Event(e); err != nil {
+		d.mu.Lock()
+		if d.logErr == nil {
+			d.logErr = err
+		}
+		d.mu.Unlock()
+	}
+}
+
+func (d *drill) recordingError() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.logErr
+}
+
+func (d *drill) note(name, text string) {
+	d.event(record.Event{Kind: record.EventNote, Name: name, Text: text})
+}
+
+// enter begins a phase.
+func (d *drill) enter(phase string) { d.enterAt(d.clock.now(), phase) }
+
+func (d *drill) enterAt(at record.Time, phase string) {
+	d.mu.Lock()
+	d.phase = phase
+	d.mu.Unlock()
+	d.event(record.Event{At: at, Kind: record.EventPhase, Name: phase})
+	d.progress("")
+}
+
+func (d *drill) progress(text string) {
+	if d.options.Progress == nil {
+		return
+	}
+	d.mu.Lock()
+	p := Progress{Scenario: d.scenario.Name, Phase: d.phase, Text: text}
+	sessions := d.loads
+	d.mu.Unlock()
+	for _, s := range sessions {
+		p.Stats = p.Stats.Plus(s.Stats())
+	}
+	d.options.Progress(p)
+}
+
+// agentEvent records what the agent reported by itself. What it lost or failed
+// at is the toolkit's failure; a gap under fault is the run's to weigh.
+func (d *drill) agentEvent(e agent.Event) {
+	out := record.Event{At: record.Time(e.At), Kind: record.EventFault, Node: e.Node, Text: e.Text}
+	switch e.Kind {
+	case agent.EventGap, agent.EventLost:
+		out.Name = record.StepGap
+		out.Bracket = &record.Bracket{Before: record.Time(e.Before), After: record.Time(e.After)}
+	case agent.EventProblem:
+		out.Kind, out.Name = record.EventError, "agent"
+	default:
+		return // deaths and starts come from the engine's events, too
+	}
+	d.event(out)
+}
+
+// open creates the event log with everything that is known before the start.
+func (d *drill) open() (err error) {
+	d.lanes = append(d.scenario.Load.Lanes(), load.Control{}.Lanes()...)
+	d.log, err = record.Create(filepath.Join(d.dir, LogName), record.Header{
+		Schema: record.SchemaVersion, Run: d.run, WallStart: d.clock.start.Round(0),
+		Scenario: d.scenario.Declaration(), Lanes: d.lanes, Seed: d.options.Seed,
+		Command: d.options.Command, Versions: d.options.Versions, Repeat: d.options.Repeat,
+	})
+	return err
+}
+
+// amendHeader adds what only the start could tell: images and versions.
+func (d *drill) amendHeader() error {
+	return d.log.Amend(func(h *record.Header) {
+		h.Images = d.env.Images()
+		versions := maps.Clone(h.Versions)
+		if versions == nil {
+			versions = map[string]string{}
+		}
+		maps.Copy(versions, d.env.Versions())
+		h.Versions = versions
+	})
+}
+
+// openLoads connects the scenario's load, and the control lane after it.
+func (d *drill) openLoads(ctx context.Context) error {
+	target := load.Target{
+		Running: d.system, Vantage: d.vantage, Recorder: d.log, Clock: d.clock, Seed: d.options.Seed,
+	}
+	session, err := d.scenario.Load.Open(ctx, target)
+	if err != nil {
+		return err
+	}
+	d.keep(session)
+	target.LaneBase = uint8(len(d.scenario.Load.Lanes()))
+	control, err := load.Control{URL: d.echo.URL()}.Open(ctx, target)
+	if err != nil {
+		return err
+	}
+	d.keep(control)
+	return nil
+}
+
+func (d *drill) keep(s load.Session) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.loads = append(d.loads, s)
+}
+
+func (d *drill) vantage(zone string) (harness.Vantage, error) {
+	if zone == "" {
+		return d.env.Data(), nil
+	}
+	return d.env.Client(zone)
+}
+
+// auditResidue compares what hadrill has changed on the nodes with what it had
+// before the first fault: after the last heal the two must agree.
+func (d *drill) auditResidue(ctx context.Context) error {
+	if d.agent == nil || d.before == nil {
+		return nil
+	}
+	after, err := d.agent.Audit(ctx)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, left := range after.Beyond(d.before) {
+		errs = append(errs, errors.New("not undone: "+left))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,40 @@
+// Package scenarios declares what hadrill verifies: one file a row of the
+// matrix, each scenario a claim as plain data, each twin the safe scenario
+// with one setting changed, so that the difference is the lesson.
+//
+//	row                     safe scenarios                      known-bad twins
+//	calibration             known-outage                        (the instrument itself)
+//	entry/nginx-upstream    null, kill, failback                kill-no-next-upstream
+//	cache/redis-sentinel    null, primary-kill, -pause,         primary-partition-unguarded
+//	                        -partition
+//
+// A row without a caught twin is not done: a check that never caught anything
+// proves nothing. `go test ./scenarios` runs them all, one subtest each.
+package scenarios
+
+import (
+	"slices"
+
+	"github.com/hadrill/hadrill/runner"
+)
+
+// All returns every scenario, in the order of the matrix.
+func All() []runner.Scenario {
+	return slices.Concat(
+		calibration(),
+		nginxUpstream(),
+		redisSentinel(),
+	)
+}
+
+// twin returns the safe scenario as its own known-bad twin: change sets the one
+// setting that is wrong, expect names the objectives it must fail on.
+func twin(safe runner.Scenario, name, doc string, expect []string, change func(*runner.Scenario)) runner.Scenario {
+	bad := safe
+	bad.Name = safe.Row + "/" + name
+	bad.Doc = doc
+	bad.TwinOf = safe.Name
+	bad.Expect = expect
+	change(&bad)
+	return bad
+}
