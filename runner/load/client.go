@@ -23,11 +23,18 @@ type Client interface {
 	Close() error
 }
 
-// readOnly tells whether operations of f cannot take effect, so that a failed
-// one is known to have failed (as in Jepsen's clients).
-func readOnly(f record.Function) bool {
-	switch f {
+// readOnly tells whether op cannot take effect, so that it is known to have
+// failed when it failed (as in Jepsen's clients).
+func readOnly(op *record.Op) bool {
+	switch op.Function {
 	case record.Request, record.Read, record.ReadSet, record.ReadList:
+		return true
+	case record.Transaction:
+		for _, m := range op.Micro {
+			if m.Function != record.Read && m.Function != record.ReadList {
+				return false
+			}
+		}
 		return true
 	}
 	return false
@@ -101,17 +108,22 @@ func (u *user) abandon(l *lane) bool {
 
 const errIgnored = classed("the client ignored its deadline")
 
-// finish settles op's outcome and records it.
-func (l *lane) finish(op *record.Op, err error) {
+// settle derives an operation's outcome from its error.
+func settle(op *record.Op, err error) {
 	switch {
 	case err == nil && op.Outcome == record.Degraded:
 	case err == nil:
 		op.Outcome = record.Ok
-	case harness.IsDefinite(err) || readOnly(op.Function):
+	case harness.IsDefinite(err) || readOnly(op):
 		op.Outcome = record.Fail
 	default:
 		op.Outcome = record.Info
 	}
+}
+
+// finish settles op's outcome and records it.
+func (l *lane) finish(op *record.Op, err error) {
+	settle(op, err)
 	if err != nil {
 		op.Error = l.target.Recorder.ErrorClass(classify(err))
 	}

@@ -30,6 +30,9 @@ type back struct {
 	lanes     []*lane
 	processes *atomic.Uint32
 	sink      *sink
+
+	client  Client // nil while disconnected
+	process uint32
 }
 
 // planned calls see with every operation that was planned so far, to learn
@@ -60,57 +63,48 @@ func (b *back) keys() []uint64 {
 	return keys
 }
 
-// read performs f on each key until it is answered or ctx ends. Every attempt
-// is in the history.
-func (b *back) read(ctx context.Context, f record.Function, keys []uint64) (err error) {
-	var client Client
-	defer func() {
-		if client != nil {
-			err = errors.Join(err, client.Close())
-		}
-	}()
-	process := b.processes.Add(1) - 1
-	for i := 0; i < len(keys); {
-		if client == nil {
-			opened, openErr := b.open(ctx, b.from)
-			if openErr != nil {
-				if pause(ctx) != nil {
-					return fmt.Errorf("%d of %d keys read: open client: %w", i, len(keys), openErr)
-				}
-				continue
-			}
-			client = opened
-		}
-		readErr := b.attempt(ctx, client, f, keys[i], process)
-		if readErr == nil {
-			i++
-			continue
-		}
-		_ = client.Close() // it has failed already
-		client = nil
-		if pause(ctx) != nil {
-			return fmt.Errorf("%d of %d keys read: key %d: %w", i, len(keys), keys[i], readErr)
-		}
+// read performs f on each key until it is answered or ctx ends.
+func (b *back) read(ctx context.Context, f record.Function, keys []uint64) error {
+	ops := make([]record.Op, len(keys))
+	for i, k := range keys {
+		ops[i] = record.Op{Function: f, Key: k}
 	}
-	return nil
+	return b.perform(ctx, ops...)
 }
 
-// attempt is one read of one key.
-func (b *back) attempt(ctx context.Context, client Client, f record.Function, key uint64, process uint32) error {
-	ctx, cancel := context.WithTimeout(ctx, readBackAttempt)
-	defer cancel()
-	now := b.target.now()
-	op := record.Op{Intended: now, Start: now, Lane: b.number, Function: f, Key: key, Process: process}
-	err := client.Invoke(ctx, &op)
-	op.End = b.target.now()
-	op.Outcome = record.Ok
-	if err != nil {
-		op.Outcome = record.Fail
-		op.Error = b.target.Recorder.ErrorClass(classify(err))
-		op.Values = nil
+// perform performs each operation until it is answered or ctx ends, and fills
+// in the answer. Every attempt is in the history.
+func (b *back) perform(ctx context.Context, ops ...record.Op) error {
+	for i := range ops {
+		if err := b.insist(ctx, func(c Client) error {
+			asked := ops[i]
+			if err := b.attempt(ctx, c, &asked); err != nil {
+				return fmt.Errorf("key %d: %w", asked.Key, err)
+			}
+			ops[i] = asked
+			return nil
+		}); err != nil {
+			return errors.Join(fmt.Errorf("%d of %d operations answered: %w", i, len(ops), err), b.hangUp())
+		}
 	}
-	b.sink.add(&op)
-	return err
+	return b.hangUp()
+}
+
+// insist calls do with a connected client until it succeeds or ctx ends; a
+// client that failed is replaced.
+func (b *back) insist(ctx context.Context, do func(Client) error) error {
+	for {
+		err := b.dial(ctx)
+		if err == nil {
+			if err = do(b.client); err == nil {
+				return nil
+			}
+			_ = b.hangUp() // it has failed already
+		}
+		if pause(ctx) != nil {
+			return err
+		}
+	}
 }
 
 // pause waits between two attempts.
@@ -121,4 +115,44 @@ func pause(ctx context.Context) error {
 	case <-time.After(readBackPause):
 		return nil
 	}
+}
+
+// dial connects, as a new process.
+func (b *back) dial(ctx context.Context) error {
+	if b.client != nil {
+		return nil
+	}
+	c, err := b.open(ctx, b.from)
+	if err != nil {
+		return fmt.Errorf("open client: %w", err)
+	}
+	b.client, b.process = c, b.processes.Add(1)-1
+	return nil
+}
+
+// hangUp disconnects.
+func (b *back) hangUp() error {
+	if b.client == nil {
+		return nil
+	}
+	c := b.client
+	b.client = nil
+	return c.Close()
+}
+
+// attempt performs op once and records it.
+func (b *back) attempt(ctx context.Context, client Client, op *record.Op) error {
+	ctx, cancel := context.WithTimeout(ctx, readBackAttempt)
+	defer cancel()
+	op.Lane, op.Process = b.number, b.process
+	op.Intended = b.target.now()
+	op.Start = op.Intended
+	err := client.Invoke(ctx, op)
+	op.End = b.target.now()
+	settle(op, err)
+	if err != nil {
+		op.Error = b.target.Recorder.ErrorClass(classify(err))
+	}
+	b.sink.add(op)
+	return err
 }

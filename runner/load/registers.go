@@ -58,19 +58,10 @@ func (r Registers) work() work {
 	}
 	return work{
 		name: "registers", params: params, streams: streams,
-		connect: func(running harness.Running) (dial, error) {
-			store, ok := running.(harness.RegisterStore)
-			if !ok {
-				return nil, fmt.Errorf("the system %T keeps no registers (harness.RegisterStore)", running)
-			}
-			return func(ctx context.Context, from harness.Vantage) (Client, error) {
-				c, err := store.OpenRegisters(ctx, from)
-				if err != nil {
-					return nil, err
-				}
-				return registerClient{c}, nil
-			}, nil
-		},
+		connect: capability("RegisterStore", "keeps no registers", func(ctx context.Context, store harness.RegisterStore, from harness.Vantage) (Client, error) {
+			c, err := store.OpenRegisters(ctx, from)
+			return registerClient{c}, err
+		}),
 		readBack: func(ctx context.Context, b *back) error { return b.read(ctx, record.Read, b.keys()) },
 	}.common(r.Rate, r.Schedule, r.Clients, r.Timeout, r.Zone, r.Zones)
 }

@@ -37,19 +37,10 @@ func (s Sets) work() work {
 			op.Value = at.unique(n)
 			op.Key = at.key + uint64(op.Value)%sets
 		}}},
-		connect: func(r harness.Running) (dial, error) {
-			store, ok := r.(harness.SetStore)
-			if !ok {
-				return nil, fmt.Errorf("the system %T keeps no sets (harness.SetStore)", r)
-			}
-			return func(ctx context.Context, from harness.Vantage) (Client, error) {
-				c, err := store.OpenSet(ctx, from)
-				if err != nil {
-					return nil, err
-				}
-				return setClient{c}, nil
-			}, nil
-		},
+		connect: capability("SetStore", "keeps no sets", func(ctx context.Context, store harness.SetStore, from harness.Vantage) (Client, error) {
+			c, err := store.OpenSet(ctx, from)
+			return setClient{c}, err
+		}),
 		readBack: func(ctx context.Context, b *back) error { return b.read(ctx, record.ReadSet, b.keys()) },
 	}.common(s.Rate, s.Schedule, s.Clients, s.Timeout, s.Zone, s.Zones)
 }

@@ -209,7 +209,7 @@ func TestReadBackRetriesUntilItIsComplete(t *testing.T) {
 	f.setGate(func(context.Context) error { return errors.New("still down") })
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	assert.ErrorContains(t, s.ReadBack(ctx), "0 of 3 keys read: key 0: still down")
+	assert.ErrorContains(t, s.ReadBack(ctx), "0 of 3 operations answered: key 0: still down")
 	require.NoError(t, s.Close())
 	log := b.log()
 	requireHistory(t, log)

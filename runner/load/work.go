@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -34,8 +35,28 @@ type work struct {
 	streams  []stream
 	// connect finds the system's capability and returns how to open a user.
 	connect func(r harness.Running) (dial, error)
+	// setup prepares the system before the load; nil when nothing is needed.
+	setup func(ctx context.Context, b *back) error
 	// readBack makes the definitive read; nil when there is no state.
 	readBack func(ctx context.Context, b *back) error
+}
+
+// capability connects a load to the capability C of a system, which is named
+// and described for the error when the system lacks it.
+func capability[C any](name, does string, open func(context.Context, C, harness.Vantage) (Client, error)) func(harness.Running) (dial, error) {
+	return func(r harness.Running) (dial, error) {
+		c, ok := r.(C)
+		if !ok {
+			return nil, fmt.Errorf("the system %T %s (harness.%s)", r, does, name)
+		}
+		return func(ctx context.Context, from harness.Vantage) (Client, error) {
+			client, err := open(ctx, c, from)
+			if err != nil {
+				return nil, err // not an interface around nothing
+			}
+			return client, nil
+		}, nil
+	}
 }
 
 // dial opens one user of a system.
@@ -45,6 +66,7 @@ type dial func(ctx context.Context, from harness.Vantage) (Client, error)
 type stream struct {
 	suffix   string // of the lane's name
 	oneIn    uint64 // takes one of so many operations of the schedule; 0 and 1: all
+	users    int    // instead of the load's clients
 	evidence bool   // outside of what is judged
 	control  bool   // the untouched echo server
 	plan     func(s slot, n uint64, op *record.Op)
@@ -130,6 +152,11 @@ func (w work) Lanes() []record.Lane {
 			})
 		}
 	}
+	if w.setup != nil {
+		lanes = append(lanes, record.Lane{
+			Name: w.name + "/setup", Protocol: w.protocol, Connection: "fresh", Zone: w.zones[0], Evidence: true,
+		})
+	}
 	if w.readBack != nil {
 		lanes = append(lanes, record.Lane{
 			Name: w.name + "/read-back", Protocol: w.protocol, Connection: "fresh", Zone: w.zones[0],
@@ -171,13 +198,11 @@ func (w work) Open(ctx context.Context, t Target) (Session, error) {
 func (w work) open(ctx context.Context, s *session, t Target, open dial) error {
 	specs := w.Lanes()
 	processes := t.processes()
+	s.processes = processes
 	group, grouped := errgroup.WithContext(ctx)
 	group.SetLimit(16) // a system's accept queue is not part of what is tested
 	var failed error
-	for i, spec := range specs {
-		if spec.Definitive {
-			continue
-		}
+	for i, spec := range specs[:len(w.zones)*len(w.streams)] {
 		zone, stream := i/len(w.streams), w.streams[i%len(w.streams)]
 		from, err := t.vantage(spec.Zone)
 		if err != nil {
@@ -209,16 +234,39 @@ func (w work) open(ctx context.Context, s *session, t Target, open dial) error {
 	if err := errors.Join(failed, group.Wait()); err != nil {
 		return err
 	}
+	return w.beside(ctx, s, t, open)
+}
+
+// beside opens what goes on beside the load, in the lanes behind its own:
+// setup, which is done here, and the read-back.
+func (w work) beside(ctx context.Context, s *session, t Target, open dial) error {
+	if w.setup == nil && w.readBack == nil {
+		return nil
+	}
+	from, err := t.vantage(w.zones[0])
+	if err != nil {
+		return err
+	}
+	next := t.LaneBase + uint8(len(s.lanes))
+	side := func() *back {
+		b := &back{target: t, number: next, from: from, open: open, lanes: s.lanes, processes: s.processes, sink: newSink(t.Recorder)}
+		next++
+		s.beside = append(s.beside, b)
+		return b
+	}
+	if w.setup != nil {
+		b := side()
+		defer b.sink.flush()
+		if err := w.setup(ctx, b); err != nil {
+			return fmt.Errorf("set up: %w", err)
+		}
+	}
 	if w.readBack != nil {
-		from, err := t.vantage(w.zones[0])
-		if err != nil {
-			return err
+		b := side()
+		s.readBack = func(ctx context.Context) error {
+			defer b.sink.flush()
+			return w.readBack(ctx, b)
 		}
-		s.back = &back{
-			target: t, number: t.LaneBase + uint8(len(specs)-1), from: from, open: open,
-			lanes: s.lanes, processes: processes, sink: newSink(t.Recorder),
-		}
-		s.readBack = w.readBack
 	}
 	return nil
 }
@@ -226,7 +274,10 @@ func (w work) open(ctx context.Context, s *session, t Target, open dial) error {
 // usersOf shares the users among the zones; an evidence stream needs few.
 func (w work) usersOf(s stream) int {
 	n := max(w.clients/len(w.zones), 1)
-	if s.oneIn > 1 {
+	switch {
+	case s.users > 0:
+		n = max(s.users/len(w.zones), 1)
+	case s.oneIn > 1:
 		n = max(n/int(s.oneIn), 2)
 	}
 	return n
@@ -234,10 +285,11 @@ func (w work) usersOf(s stream) int {
 
 // session is the Session of a work.
 type session struct {
-	name     string
-	lanes    []*lane
-	back     *back
-	readBack func(context.Context, *back) error
+	name      string
+	lanes     []*lane
+	processes *atomic.Uint32
+	beside    []*back
+	readBack  func(context.Context) error
 }
 
 func (s *session) Run(ctx context.Context, start record.Time, d time.Duration) error {
@@ -258,11 +310,10 @@ func (s *session) ReadBack(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, readBackLimit)
 	defer cancel()
-	defer s.back.sink.flush()
-	if err := s.readBack(ctx, s.back); err != nil {
+	if err := s.readBack(ctx); err != nil {
 		return fmt.Errorf("load %s: read back: %w", s.name, err)
 	}
-	return s.back.sink.failure()
+	return s.beside[len(s.beside)-1].sink.failure()
 }
 
 func (s *session) Stats() (sum Stats) {
@@ -277,8 +328,8 @@ func (s *session) Close() error {
 	for _, l := range s.lanes {
 		errs = append(errs, l.close())
 	}
-	if s.back != nil {
-		errs = append(errs, s.back.sink.close())
+	for _, b := range s.beside {
+		errs = append(errs, b.sink.close())
 	}
 	return errors.Join(errs...)
 }
