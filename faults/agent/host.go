@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/client"
@@ -29,6 +30,8 @@ type Host struct {
 	engine *client.Client
 	cgroup string // root of the cgroup tree
 	netns  string // identity of the host's network namespace, never entered
+
+	lacksNetem atomic.Bool // found out at the first link that is impaired
 
 	mu     sync.Mutex
 	nodes  map[string]*Node

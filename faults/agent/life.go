@@ -32,6 +32,10 @@ type Life struct {
 	closed bool
 	netns  int
 	rules  *ruleset // opened at the first rule
+
+	attaching sync.Mutex // guards what actions keep for this life, see attach
+	attached  map[string]attachment
+	detached  bool
 }
 
 // openLife pins a process. It fails with ErrNotRunning if it is gone already.
@@ -219,6 +223,7 @@ func (l *Life) close() {
 	l.closed = true
 	l.shut()
 	l.mu.Unlock()
+	l.detach()
 	if rules != nil {
 		rules.close()
 	}

@@ -27,9 +27,6 @@ const (
 	goodbye = "goodbye\n"
 	// agentTurn is how long the sitter watches a living agent clean up.
 	agentTurn = 90 * time.Second
-	// agentDelay is how long a started agent may take until it notices the
-	// stream's end by itself.
-	agentDelay = 2 * time.Second
 )
 
 // sitter is the runner's side: the process and the pipe.
@@ -93,7 +90,10 @@ func sitterMain() int {
 	}
 	defer engine.Close()
 	run := os.Getenv(envRun)
-	watchAgent(ctx, engine, run)
+	worked := watchAgent(ctx, engine, run)
+	if worked && nothingLeft(ctx, engine, run) {
+		return 0 // the agent has waited for silence itself
+	}
 	if err := cleanRun(ctx, engine, os.Getenv(envSocket), run, os.Getenv(envImage)); err != nil {
 		fmt.Fprintln(os.Stderr, "sitter:", err)
 		return 1
@@ -102,21 +102,30 @@ func sitterMain() int {
 }
 
 // watchAgent returns when no agent of the run works any more: it has gone, or
-// it was never more than created, or its turn is over.
-func watchAgent(ctx context.Context, engine *client.Client, run string) {
+// it was never more than created, or its turn is over. It tells whether one was
+// seen at work.
+func watchAgent(ctx context.Context, engine *client.Client, run string) (worked bool) {
 	ctx, cancel := context.WithTimeout(ctx, agentTurn)
 	defer cancel()
 	filter := make(client.Filters).Add("label", harness.LabelRun+"="+run, harness.LabelRole+"="+rolePart)
 	for ctx.Err() == nil {
 		found, err := engine.ContainerList(ctx, client.ContainerListOptions{Filters: filter}) // running ones
 		if err == nil && len(found.Items) == 0 {
-			return
+			return worked
 		}
+		worked = worked || err == nil
 		select {
 		case <-time.After(reapStep):
 		case <-ctx.Done():
 		}
 	}
+	return worked
+}
+
+// nothingLeft looks once.
+func nothingLeft(ctx context.Context, engine *client.Client, run string) bool {
+	found, err := (&reaper{engine: engine, run: run}).pass(ctx)
+	return found == 0 && err == nil
 }
 
 // cleanRun removes what is left of a run without an agent. Where the undo
