@@ -183,6 +183,9 @@ func (s *ScenarioCard) headline() *ObjectiveCard {
 	rank := func(o ObjectiveCard) int {
 		switch o.Name {
 		case "rto":
+			if s.Fault == NoFault { // without a fault there is nothing to recover from
+				return 3
+			}
 			return 0
 		case "lost", "rpo.ops":
 			return 1

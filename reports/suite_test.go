@@ -148,7 +148,7 @@ func TestEdgesOfASuite(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			assert.Equal(t, c.verdict, c.card.Verdict)
-			page, err := reports.SuitePage(c.card, func(reports.ScenarioCard, int) *film.Film { return nil }, nil)
+			page, err := reports.SuitePage(c.card, noFilm, nil)
 			require.NoError(t, err)
 			contains(t, string(page), c.card.Sentence()[:5])
 			b, err := json.Marshal(c.card)
@@ -157,6 +157,8 @@ func TestEdgesOfASuite(t *testing.T) {
 		})
 	}
 }
+
+func noFilm(reports.ScenarioCard, int) *film.Film { return nil }
 
 func TestHostileTextInASuite(t *testing.T) {
 	log, res := sample.Run(sample.Twin)

@@ -173,7 +173,7 @@ func noiseTiles(n Noise, runs int) []tile {
 
 // Sentence says in one line what the runs say.
 func (c *Scorecard) Sentence() string {
-	var broken, missed, unknown []string
+	var broken, missed, unknown, failed []string
 	for _, r := range c.Rows {
 		for i := range r.Scenarios {
 			s := &r.Scenarios[i]
@@ -181,7 +181,9 @@ func (c *Scorecard) Sentence() string {
 			case m == record.Pass:
 			case s.TwinOf != "" && s.Ran && m == record.Failed:
 				missed = append(missed, s.Name)
-			case m == record.Failed || m == record.HarnessError:
+			case m == record.HarnessError:
+				failed = append(failed, s.Name)
+			case m == record.Failed:
 				broken = append(broken, s.Name)
 			default:
 				unknown = append(unknown, s.Name)
@@ -200,6 +202,7 @@ func (c *Scorecard) Sentence() string {
 	}
 	add(broken, "broke a promise", "broke a promise")
 	add(missed, "is a twin that was missed", "are twins that were missed")
+	add(failed, "could not be run: the toolkit failed", "could not be run: the toolkit failed")
 	add(unknown, "proves nothing yet", "prove nothing yet")
 	if len(parts) == 0 {
 		if c.Runs == 0 {

@@ -39,7 +39,7 @@ func (c Console) Print(w io.Writer, results []*record.Result) {
 	for _, r := range results {
 		sign, word, class := outcome(r)
 		counts[word]++
-		fmt.Fprintf(w, "%s  %s  %s\n", c.paint(class, pad(sign+" "+word, 14)), pad(clean(r.Scenario.Name), name), keyValues(r))
+		fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("%s  %s  %s", c.paint(class, pad(sign+" "+word, 15)), pad(clean(r.Scenario.Name), name), keyValues(r)), " "))
 		if len(results) == 1 || !fine(r) {
 			c.details(w, r)
 		}
@@ -108,8 +108,10 @@ func (c Console) details(w io.Writer, r *record.Result) {
 		}
 		line("finding", f.Check+": "+f.Text)
 	}
-	line("instrument", fmt.Sprintf("control lane's worst gap %s (resolution %s), schedule lag %s", draw.Seconds(r.Instrument.WorstGap),
-		draw.Seconds(r.Instrument.Resolution), draw.Seconds(r.Instrument.MaxLag)))
+	if len(r.Lanes) > 0 {
+		line("instrument", fmt.Sprintf("control lane's worst gap %s (resolution %s), schedule lag %s", draw.Seconds(r.Instrument.WorstGap),
+			draw.Seconds(r.Instrument.Resolution), draw.Seconds(r.Instrument.MaxLag)))
+	}
 	if !fine(r) {
 		line("again", r.Command)
 	}

@@ -67,7 +67,7 @@ func Control(title string, nights []Night, target float64, text func(float64) st
 			continue
 		}
 		class, note := "dot", ""
-		if ok && (n.Value > upper || n.Value < lower) {
+		if ok && Outside(n.Value, lower, upper) {
 			class, note = "dtb", ", outside the natural limits"
 		}
 		p.disc(class, x(i), y.at(n.Value), n.Label+": "+text(n.Value)+note)
@@ -102,6 +102,13 @@ func Limits(nights []Night) (lower, center, upper float64, ok bool) {
 		}
 	}
 	return center - 2.66*moving, center, center + 2.66*moving, true
+}
+
+// Outside tells whether a value lies beyond the natural limits by more than
+// the rounding of their sums.
+func Outside(v, lower, upper float64) bool {
+	slack := 1e-9 * (math.Abs(lower) + math.Abs(upper))
+	return v > upper+slack || v < lower-slack
 }
 
 // String makes a night readable in a test's failure.

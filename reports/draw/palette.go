@@ -125,7 +125,7 @@ func CSS() string {
 		}
 		b.WriteString("svg ." + s.class + "{" + decl + "}")
 	}
-	b.WriteString("svg .m{text-anchor:middle}svg .e{text-anchor:end}")
+	b.WriteString("svg .txt{paint-order:stroke;stroke:var(--paper);stroke-width:2px;stroke-opacity:.8}svg .m{text-anchor:middle}svg .e{text-anchor:end}")
 	b.WriteString("svg ." + hatch + "{fill:url(#hatch)}#hatch path{stroke:var(--grey)}svg a:hover path,svg a:focus path{stroke:var(--ink);stroke-width:2.5}")
 	return b.String()
 }
