@@ -83,22 +83,22 @@ var (
 func (u Upstream) check() error {
 	var errs []error
 	if len(u.Servers) == 0 {
-		errs = append(errs, errors.New("Servers: want at least one"))
+		errs = append(errs, errors.New("field Servers: want at least one"))
 	}
 	for _, s := range u.Servers {
 		if s.Name == proxyName || s.Name == "" {
-			errs = append(errs, fmt.Errorf("Servers: name %q: want a name of its own", s.Name))
+			errs = append(errs, fmt.Errorf("field Servers: name %q: want a name of its own", s.Name))
 		}
 		if !paramsPattern.MatchString(s.Params) {
-			errs = append(errs, fmt.Errorf("Servers: %s: Params %q: want words and word=value only", s.Name, s.Params))
+			errs = append(errs, fmt.Errorf("field Servers: %s: Params %q: want words and word=value only", s.Name, s.Params))
 		}
 	}
 	if !nextPattern.MatchString(u.NextUpstream) {
-		errs = append(errs, fmt.Errorf("NextUpstream %q: want words only", u.NextUpstream))
+		errs = append(errs, fmt.Errorf("field NextUpstream %q: want words only", u.NextUpstream))
 	}
 	for name, d := range map[string]time.Duration{"NextUpstreamTimeout": u.NextUpstreamTimeout, "ConnectTimeout": u.ConnectTimeout, "SendTimeout": u.SendTimeout, "ReadTimeout": u.ReadTimeout} {
 		if d < 0 || d%time.Millisecond != 0 {
-			errs = append(errs, fmt.Errorf("%s: want whole milliseconds, not below zero", name))
+			errs = append(errs, fmt.Errorf("field %s: want whole milliseconds, not below zero", name))
 		}
 	}
 	if u.Keepalive < 0 || u.Workers < 0 || u.NextUpstreamTries < 0 || u.Latency < 0 || u.Cost < 0 {

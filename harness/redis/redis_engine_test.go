@@ -211,8 +211,15 @@ func TestAKilledPrimaryIsReplacedAndSaysSo(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, elements, int64(1))
 
-	// The old one comes back as a replica.
+	// The old one comes back believing itself primary still: Sentinel gives it
+	// eight seconds to learn better by itself before it makes it a replica.
 	_, err = eng.Client().ContainerStart(ctx, r.Nodes()[0].ContainerID(), client.ContainerStartOptions{})
 	require.NoError(t, err)
-	require.NoError(t, r.Settle(ctx))
+	require.Eventually(t, func() bool { return r.Beliefs(ctx)[0].Self == harness.Primary }, 3*time.Second, 10*time.Millisecond)
+	back := time.Now()
+	require.Eventually(t, func() bool {
+		have, want, err := r.Redundancy(ctx)
+		return err == nil && have == want && r.Beliefs(ctx)[0].Self == harness.Replica
+	}, 25*time.Second, 20*time.Millisecond)
+	t.Logf("the old primary was a replica in sync after %s", time.Since(back).Round(time.Millisecond))
 }

@@ -194,7 +194,10 @@ func inSync(replication map[string]string) (n int) {
 
 // Settle implements harness.Settler: one primary, every replica in sync, every
 // sentinel linked to all others and to all servers, with fresh news of each,
-// so that a failover could succeed at once.
+// so that a failover could succeed at once. It is meant for a cluster that was
+// just started; after a failover Sentinel itself takes some twenty seconds
+// until its news of a returned server is that complete (it makes it a replica
+// after 8 s at the earliest, and asks for news every 10 s).
 func (r *Running) Settle(ctx context.Context) error {
 	for {
 		err := r.steady(ctx)
