@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,15 +18,7 @@ const keySpan = 1 << 20
 // and lanes of its own, in the order given; lanes of the same name are told
 // apart by a number.
 func Combine(loads ...Load) Load {
-	var flat combined // one level, so that keys are given out once
-	for _, l := range loads {
-		if inner, ok := l.(combined); ok {
-			flat = append(flat, inner...)
-			continue
-		}
-		flat = append(flat, l)
-	}
-	return flat
+	return combined(slices.Clone(loads))
 }
 
 type combined []Load
@@ -43,6 +36,7 @@ func (c combined) Lanes() []record.Lane {
 	times := map[string]int{}
 	for _, load := range c {
 		for _, lane := range load.Lanes() {
+			lane.Name, _, _ = strings.Cut(lane.Name, "#") // of combined loads inside this one
 			times[lane.Name]++
 			if n := times[lane.Name]; n > 1 {
 				lane.Name += fmt.Sprintf("#%d", n)
@@ -58,9 +52,11 @@ func (c combined) Open(ctx context.Context, t Target) (Session, error) {
 		return nil, fmt.Errorf("combine loads: %d lanes are above the limit of 256", n)
 	}
 	var all sessions
+	spans := 0
 	for i, load := range c {
 		own := t
-		own.KeyBase += uint64(i) * keySpan
+		own.KeyBase += uint64(spans) * keySpan
+		spans += leaves(load)
 		own.Seed = mix(t.Seed, uint64(i))
 		s, err := load.Open(ctx, own)
 		if err != nil {
@@ -103,4 +99,19 @@ func (s sessions) each(f func(Session) error) error {
 		all = append(all, <-errs)
 	}
 	return errors.Join(all...)
+}
+
+// leaves counts the loads that need keys of their own.
+func leaves(l Load) int {
+	switch l := l.(type) {
+	case combined:
+		n := 0
+		for _, one := range l {
+			n += leaves(one)
+		}
+		return n
+	case cutOff:
+		return leaves(l.load)
+	}
+	return 1
 }

@@ -70,19 +70,19 @@ func TestSameSeedAsksForTheSame(t *testing.T) {
 func TestCombinedLoadsShareNothing(t *testing.T) {
 	f := newFake()
 	running, _ := serve(t, fine)
-	l := Combine(Sets{Rate: 200, Zone: "a"}, Combine(Sets{Rate: 100, Zone: "a"}, HTTP{Rate: 100, URL: running.url}))
+	l := Combine(CutOff(Combine(Sets{Rate: 200, Zone: "a"}, Sets{Rate: 100, Zone: "a"})), Combine(Sets{Rate: 50}, HTTP{Rate: 100, URL: running.url}))
 	lanes := l.Lanes()
 	names := make([]string, len(lanes))
 	for i, lane := range lanes {
 		names[i] = lane.Name
 	}
-	assert.Equal(t, []string{"sets@a", "sets/read-back", "sets@a#2", "sets/read-back#2", "http/pooled", "http/fresh"}, names)
+	assert.Equal(t, []string{"sets@a", "sets/read-back", "sets@a#2", "sets/read-back#2", "sets", "sets/read-back#3", "http/pooled", "http/fresh"}, names)
 
 	log, stats := drive(t, l, f, 500*time.Millisecond)
 	requireHistory(t, log) // a process does one thing at a time over all lanes
-	assert.Equal(t, Stats{Intended: 200, Ok: 200}, stats)
+	assert.Equal(t, Stats{Intended: 225, Ok: 225}, stats)
 	keys := map[uint64]uint8{}
-	for i, want := range []int{100, 16, 50, 16, 25, 25} {
+	for i, want := range []int{100, 16, 50, 16, 25, 16, 25, 25} {
 		ops := inLane(log, i)
 		assert.Len(t, ops, want, names[i])
 		for _, op := range ops {

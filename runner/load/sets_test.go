@@ -272,6 +272,7 @@ func TestDescribeIsCanonical(t *testing.T) {
 	assert.Equal(t, "http constant(1000/s) clients=500 timeout=1s GET / connections=pooled,fresh", HTTP{Rate: 1000}.Describe())
 	both := Combine(Sets{}, Combine(HTTP{}, Registers{}))
 	assert.Len(t, strings.Split(both.Describe(), " + "), 3)
+	assert.Equal(t, 3, leaves(both))
 }
 
 func TestFullDiskEndsTheRun(t *testing.T) {
