@@ -111,7 +111,7 @@ func removePart(ctx context.Context, eng *engine.Engine, p part) error {
 			err = waitGone(ctx, eng, p.id)
 		}
 	case "network":
-		_, err = eng.Client().NetworkRemove(ctx, p.id, client.NetworkRemoveOptions{})
+		err = removeNetwork(ctx, eng, p.id)
 	case "volume":
 		_, err = eng.Client().VolumeRemove(ctx, p.id, client.VolumeRemoveOptions{Force: true})
 	}
@@ -119,6 +119,34 @@ func removePart(ctx context.Context, eng *engine.Engine, p part) error {
 		return nil
 	}
 	return err
+}
+
+// endpointGrace is how long a network's endpoints may outlive their containers.
+const endpointGrace = 5 * time.Second
+
+// removeNetwork removes a network whose containers are gone. The engine may
+// still be busy taking the last endpoints away, and says so for a moment;
+// those that stay, it has forgotten, and they are disconnected by force.
+func removeNetwork(ctx context.Context, eng *engine.Engine, id string) error {
+	deadline := time.Now().Add(endpointGrace)
+	for {
+		_, err := eng.Client().NetworkRemove(ctx, id, client.NetworkRemoveOptions{})
+		if err == nil || !strings.Contains(err.Error(), "active endpoints") || time.Now().After(deadline) {
+			return err
+		}
+		seen, inspectErr := eng.Client().NetworkInspect(ctx, id, client.NetworkInspectOptions{})
+		if inspectErr != nil {
+			return errors.Join(err, inspectErr)
+		}
+		for container := range seen.Network.Containers {
+			_, _ = eng.Client().NetworkDisconnect(ctx, id, client.NetworkDisconnectOptions{Container: container, Force: true})
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(err, ctx.Err())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 // waitGone waits for a container that somebody else is removing.

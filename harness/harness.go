@@ -84,6 +84,13 @@ type Settler interface {
 	Settle(ctx context.Context) error
 }
 
+// Quiescer is a Running that knows when a definitive read may be made, which
+// can be long before redundancy is whole again: after healing, when no node
+// can still bring back or take away what was written. Without it, Settle says.
+type Quiescer interface {
+	Quiesce(ctx context.Context) error
+}
+
 // Milestone is a system's own word on its failure, read from a node's log.
 type Milestone struct {
 	Declared bool // a component declares the failure (t2)

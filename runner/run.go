@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -152,16 +153,9 @@ func (d *drill) carryThrough(ctx context.Context) error {
 	if err := errors.Join(underLoad, healErr); err != nil {
 		return err
 	}
-	d.enter(record.PhaseQuiesce)
-	if err := d.settle(ctx, quiesceTimeout); err != nil {
-		// Not an error of the toolkit: a system that does not come back is a
-		// result. The read-back says what it still has.
-		d.note("not settled", err.Error())
-	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	d.enter(record.PhaseReadBack)
 	return d.readBack(ctx)
 }
 
@@ -212,6 +206,17 @@ func (d *drill) settle(ctx context.Context, within time.Duration) error {
 	return settler.Settle(ctx)
 }
 
+// quiesce waits until a definitive read may be made.
+func (d *drill) quiesce(ctx context.Context) error {
+	quiescer, ok := d.system.(harness.Quiescer)
+	if !ok {
+		return d.settle(ctx, quiesceTimeout)
+	}
+	ctx, cancel := context.WithTimeout(ctx, quiesceTimeout)
+	defer cancel()
+	return quiescer.Quiesce(ctx)
+}
+
 // drive runs the load open-loop from one common start, the fault schedule
 // beside it, and the observers beside both.
 func (d *drill) drive(ctx context.Context, plan *plan) error {
@@ -227,13 +232,28 @@ func (d *drill) drive(ctx context.Context, plan *plan) error {
 	return group.Wait()
 }
 
+// readBack quiesces the system and makes the definitive read. A load that
+// keeps nothing needs neither.
 func (d *drill) readBack(ctx context.Context) error {
+	if !slices.ContainsFunc(d.lanes, func(l record.Lane) bool { return l.Definitive }) {
+		return nil
+	}
+	d.enter(record.PhaseQuiesce)
+	if err := d.quiesce(ctx); err != nil {
+		// Not the toolkit's error: that a system does not come back is a
+		// result. The read says what it still has.
+		d.note("not settled", err.Error())
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	d.enter(record.PhaseReadBack)
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	for _, session := range d.loads {
 		if err := session.ReadBack(ctx); err != nil {
-			// Durability without a definitive read is judged vacuous or
-			// inconclusive; the rest of the run stands.
+			// Durability without a definitive read is judged as such; the
+			// rest of the run stands.
 			d.note("read-back failed", err.Error())
 		}
 	}

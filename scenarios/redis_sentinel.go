@@ -61,15 +61,17 @@ func redisSentinel() []runner.Scenario {
 	partition := safe
 	partition.Name = "cache/redis-sentinel/primary-partition"
 	partition.Doc = "The primary and some clients are cut off from everything else: the guard closes within seconds, and only what was acknowledged before it did is lost."
-	partition.Clients = []string{"minority"}
+	// Everybody looks for the primary from a side of the partition; only the
+	// run itself, on the data network, goes on seeing both.
+	partition.Clients = []string{"majority", "minority"}
 	partition.Load = load.Combine(
-		load.Sets{Rate: 300, Sets: 16, Clients: 12, Timeout: time.Second},
+		load.Sets{Rate: 300, Sets: 16, Clients: 12, Timeout: time.Second, Zone: "majority"},
 		load.CutOff(load.Sets{Rate: 200, Sets: 16, Clients: 8, Timeout: time.Second, Zone: "minority"}),
 	)
 	partition.Faults = faults.Schedule{
 		faults.At(2*time.Second, faults.Partition{
 			Left:  faults.Side{Nodes: harness.Primary, Clients: []string{"minority"}},
-			Right: faults.Side{Nodes: harness.Except(harness.Primary)},
+			Right: faults.Side{Nodes: harness.Except(harness.Primary), Clients: []string{"majority"}},
 		}).Lasting(8 * time.Second),
 	}
 	partition.Duration = 15 * time.Second
