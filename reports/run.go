@@ -193,11 +193,12 @@ func tiles(r *record.Result) []tile {
 		}
 		out = append(out, tile{"Acknowledged writes lost", value, "of " + grouped(int64(l.Acknowledged)), class})
 	}
-	for _, j := range r.Judgements {
-		if j.Objective.Kind == record.KindAvailability {
-			add("Availability", j.Objective.Name, Measured(j), "")
-			break
+	if j := availability(r); j != nil {
+		name := "Availability"
+		if j.Objective.Name != "availability.requests" {
+			name = j.Objective.Name
 		}
+		add(name, j.Objective.Name, Measured(*j), "")
 	}
 	noise := tile{"Noise floor", draw.Seconds(r.Instrument.WorstGap), "resolution " + draw.Seconds(r.Instrument.Resolution), ""}
 	if !r.Instrument.Quiet {
@@ -208,6 +209,20 @@ func tiles(r *record.Result) []tile {
 		out = append(out, tile{"Score of this run", fmt.Sprintf("%.0f", *r.Score), "of 100", ""})
 	}
 	return out
+}
+
+// availability returns the run's promise of availability: of requests if it
+// has one, else the first of its kind.
+func availability(r *record.Result) *record.Judgement {
+	if j := judgement(r, "availability.requests"); j != nil {
+		return j
+	}
+	for i := range r.Judgements {
+		if r.Judgements[i].Objective.Kind == record.KindAvailability {
+			return &r.Judgements[i]
+		}
+	}
+	return nil
 }
 
 func stacks(r *record.Result) []draw.Stack {

@@ -187,6 +187,9 @@ func (d *filmDrawing) row(label, class string, height float64) (y float64) {
 // "last seen not effective" to "first seen effective".
 func (d *filmDrawing) faultRows() {
 	for _, b := range d.f.Bands {
+		if b.Begin.Before > d.f.To() || (b.End.After != record.Never && b.End.After < d.f.From) {
+			continue // outside a close-up
+		}
 		y := d.row(b.Name, "hot", 12)
 		from, to := d.place(b.Begin.After), rightEdge
 		title := fmt.Sprintf("%s on %s, effective between %s and %s", b.Name, b.Node,
@@ -375,7 +378,9 @@ func (d *filmDrawing) axis() {
 	for _, t := range ticks(d.x.lo, d.x.hi, 10) {
 		x := d.x.at(t)
 		marks = append(marks, []Point{{x, y}, {x, y + 4}})
-		d.text("sft", x, y+15, Middle, tickSeconds(t))
+		if x > gutter+14 || t == 0 { // the unit stands there
+			d.text("sft", x, y+15, Middle, tickSeconds(t))
+		}
 	}
 	d.add(Shape{Class: "ax", Lines: marks})
 	unit := "s"

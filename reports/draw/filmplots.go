@@ -35,7 +35,7 @@ func (d *filmDrawing) latencyPlot() {
 		}
 		at := y.at(v)
 		rules = append(rules, []Point{{gutter, at}, {rightEdge, at}})
-		if last-at > 12 && at > top+14 {
+		if last-at > 12 && at > top+20 {
 			d.text("sft", gutter-8, at+3.5, End, Seconds(v))
 			last = at
 		}
@@ -199,11 +199,12 @@ func segments(vs []int32, gap int) [][]int {
 
 // ratePlot draws good operations a second (area) under what was answered at
 // all and what was intended (dashed). Rates are means over a stretch of at
-// least a twentieth of a second, so that the counts mean something.
+// least a twentieth of a second (less in a close-up), so that the counts mean
+// something.
 func (d *filmDrawing) ratePlot() {
 	const h = 58.0
 	step := d.f.StepSeconds()
-	group := max(1, int(math.Ceil(.05/step)), d.f.Bins/200)
+	group := max(1, int(math.Ceil(min(.05, step*float64(d.f.Bins)/30)/step)), d.f.Bins/200)
 	type sample struct{ x0, x1, good, done, all float64 }
 	var samples []sample
 	top := 0.0

@@ -94,3 +94,26 @@ func TestSecondsForPeople(t *testing.T) {
 		assert.Equal(t, want, draw.Seconds(v))
 	}
 }
+
+func TestARecoveryIsSplitWhereItWasSeen(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		in   draw.Stack
+		want []string // the bars' first and last places are those of these seconds
+	}{
+		{"all seen", draw.Stack{Detect: 1, Failover: 1, Reconnect: 1, Settle: 1, RTO: 4}, nil},
+		{"only the end seen", draw.Stack{Detect: -1, Failover: -1, Reconnect: 0, Settle: 1, RTO: 4}, []string{"hat"}},
+		{"nothing seen", draw.Stack{Detect: -1, Failover: -1, Reconnect: -1, Settle: -1, RTO: 4}, []string{"hat"}},
+		{"not recovered", draw.Stack{Detect: 1, Failover: -1, Reconnect: -1, Settle: -1, RTO: 4, Censored: true}, []string{"hat"}},
+		{"nothing broke", draw.Stack{Detect: -1, Failover: -1, Reconnect: -1, Settle: -1}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			svg := draw.Recovery([]draw.Stack{c.in}, -1, -1).Inline()
+			assert.Equal(t, len(c.want) > 0, strings.Contains(svg, `class="hat"`))
+		})
+	}
+	// The settling stands at the end of the recovery, not at its beginning:
+	// axis 210..860 for 0..4.2 s, so 3 s is at 674.3.
+	svg := draw.Recovery([]draw.Stack{{Detect: -1, Failover: -1, Reconnect: 0, Settle: 1, RTO: 4}}, -1, -1).Inline()
+	assert.Contains(t, svg, `class="s4" d="M674.3 `)
+}

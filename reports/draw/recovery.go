@@ -43,18 +43,13 @@ func Recovery(rows []Stack, target, limit float64) *Picture {
 	open := Shape{Class: hatch, Title: "not split, or not recovered when the run ended"}
 	y := top
 	for _, r := range rows {
-		at, seen := 0.0, false
-		for i, v := range []float64{r.Detect, r.Failover, r.Reconnect, r.Settle} {
-			if v < 0 {
-				continue
+		for i, span := range r.spans() {
+			if span[1] > span[0] {
+				parts[i].Rects = append(parts[i].Rects, Rect{x.at(span[0]), y + 4, max(0, x.at(span[1])-x.at(span[0])-.6), bar})
 			}
-			seen = seen || v > 0
-			from, to := x.at(at), x.at(at+v)
-			parts[i].Rects = append(parts[i].Rects, Rect{from, y + 4, max(0, to-from-.6), bar})
-			at += v
 		}
-		if rest := r.RTO - at; r.Censored || (!seen && rest > 0) {
-			open.Rects = append(open.Rects, Rect{x.at(at), y + 4, max(2, x.at(r.RTO)-x.at(at)), bar})
+		if from, to := r.unseen(); to > from {
+			open.Rects = append(open.Rects, Rect{x.at(from), y + 4, max(2, x.at(to)-x.at(from)), bar})
 		}
 		y += rowH
 	}
@@ -88,10 +83,51 @@ func Recovery(rows []Stack, target, limit float64) *Picture {
 
 var partNames = [4]string{"detect", "failover", "reconnect", "settle"}
 
+func (r Stack) parts() [4]float64 { return [4]float64{r.Detect, r.Failover, r.Reconnect, r.Settle} }
+
+// spans places the parts that were seen: those before the first unseen one
+// from zero on, those after the last unseen one backwards from rto.
+func (r Stack) spans() (spans [4][2]float64) {
+	at := 0.0
+	parts := r.parts()
+	i := 0
+	for ; i < 4 && parts[i] >= 0; i++ {
+		spans[i] = [2]float64{at, at + parts[i]}
+		at += parts[i]
+	}
+	if r.Censored {
+		return spans
+	}
+	end := r.RTO
+	for k := 3; k > i && parts[k] >= 0; k-- {
+		spans[k] = [2]float64{max(at, end-parts[k]), end}
+		end -= parts[k]
+	}
+	return spans
+}
+
+// unseen is the stretch of the recovery that no part explains.
+func (r Stack) unseen() (from, to float64) {
+	to = r.RTO
+	for _, s := range r.spans() {
+		switch {
+		case s[1] <= s[0]:
+		case s[0] <= from+1e-9:
+			from = s[1]
+		default:
+			to = min(to, s[0])
+		}
+	}
+	if to-from < r.RTO*1e-3 {
+		return 0, 0
+	}
+	return from, to
+}
+
 // split says the parts in words.
 func (r Stack) split() string {
 	s := ""
-	for i, v := range []float64{r.Detect, r.Failover, r.Reconnect, r.Settle} {
+	for i, v := range r.parts() {
 		if v >= 0 {
 			if s != "" {
 				s += " + "

@@ -136,7 +136,9 @@ func (f *Film) roles(log *record.Log) {
 				clipped = append(clipped, s)
 			}
 		}
-		f.Nodes = append(f.Nodes, Node{node, clipped})
+		if len(clipped) > 0 { // a node that said nothing has no row
+			f.Nodes = append(f.Nodes, Node{node, clipped})
+		}
 	}
 	slices.SortStableFunc(f.Nodes, func(a, b Node) int { return cmp.Compare(a.Name, b.Name) })
 	f.overlaps()
