@@ -1,0 +1,111 @@
+package mysql
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/hadrill/hadrill/harness"
+	"github.com/hadrill/hadrill/harness/mysql/internal/session"
+)
+
+const (
+	beliefLimit = 100 * time.Millisecond // how long a node may take to say what it believes
+	settleLimit = time.Second            // one round of questions while settling
+	settlePause = 50 * time.Millisecond
+)
+
+// cluster is what every started system of this package has in common.
+type cluster struct {
+	env       *harness.Env
+	nodes     []*harness.Node
+	servers   []*peer
+	names     map[netip.Addr]string
+	isolation string
+	// locate finds the primary as clients do. last is the one that a client
+	// used before; it is what a client falls back to.
+	locate func(ctx context.Context, from harness.Vantage, last netip.AddrPort) (netip.AddrPort, error)
+}
+
+// peer is one server and two connections to ask it: one for beliefs, which
+// must never wait behind a slower question.
+type peer struct {
+	node    *harness.Node
+	beliefs *session.Session
+	health  *session.Session
+}
+
+func newCluster(env *harness.Env, nodes []*harness.Node, isolation string) (*cluster, error) {
+	c := &cluster{env: env, nodes: nodes, names: map[netip.Addr]string{}, isolation: isolation}
+	for _, n := range nodes {
+		c.names[n.Addr()] = n.Name()
+	}
+	return c, nil
+}
+
+// watch opens the sessions with a server.
+func (c *cluster) watch(n *harness.Node) error {
+	addr := netip.AddrPortFrom(n.Addr(), session.Port)
+	beliefs, err := session.New(addr, session.Manager, c.env.Data().DialContext)
+	if err != nil {
+		return err
+	}
+	health, err := session.New(addr, session.Manager, c.env.Data().DialContext)
+	if err != nil {
+		return err
+	}
+	c.servers = append(c.servers, &peer{n, beliefs, health})
+	return nil
+}
+
+// Nodes implements harness.Running: servers, then the manager if there is one.
+func (c *cluster) Nodes() []*harness.Node { return c.nodes }
+
+// Stop implements harness.Stopper: it drops the connections for observation.
+func (c *cluster) Stop(context.Context) error {
+	var errs []error
+	for _, p := range c.servers {
+		errs = append(errs, p.beliefs.Close(), p.health.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// ask puts a question to all servers at once; answer i is server i's.
+func ask[T any](servers []*peer, question func(*peer) (T, error)) ([]T, []error) {
+	answers, errs := make([]T, len(servers)), make([]error, len(servers))
+	var group sync.WaitGroup
+	for i, p := range servers {
+		group.Go(func() { answers[i], errs[i] = question(p) })
+	}
+	group.Wait()
+	return answers, errs
+}
+
+// nameOf turns an address into a node's name; one it does not know stays.
+func (c *cluster) nameOf(text string) string {
+	addr, err := netip.ParseAddr(text)
+	if name, ok := c.names[addr]; err == nil && ok {
+		return name
+	}
+	return text
+}
+
+// settle repeats a check until it finds nothing or ctx ends.
+func settle(ctx context.Context, name string, steady func(context.Context) error) error {
+	for {
+		attempt, cancel := context.WithTimeout(ctx, settleLimit)
+		err := steady(attempt)
+		cancel()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("settle %s: %w; not steady: %w", name, ctx.Err(), err)
+		case <-time.After(settlePause):
+		}
+	}
+}
