@@ -26,6 +26,7 @@ type Suite struct {
 	Folders  []string          // each run's folder, as the process sees it; "" where there is none
 	Declared []record.Scenario // what should have run; nil: what ran
 	Baseline []*record.Result  // the runs to compare with; nil: no gate
+	NoPlots  bool              // leave out the folder of pictures
 	History  []*Scorecard      // earlier scorecards, oldest first
 }
 
@@ -63,6 +64,9 @@ func (s Suite) Write() error {
 		if err := write(filepath.Join(s.Dir, f.name), f.data); err != nil {
 			return err
 		}
+	}
+	if s.NoPlots {
+		return nil
 	}
 	return s.plots(card)
 }

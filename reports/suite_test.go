@@ -22,7 +22,7 @@ import (
 // failover and of its twin.
 func nightly(t *testing.T, n int) reports.Suite {
 	t.Helper()
-	s := reports.Suite{Dir: t.TempDir()}
+	s := reports.Suite{Dir: t.TempDir(), NoPlots: true}
 	if keep := os.Getenv("HADRILL_PAGES"); keep != "" {
 		s.Dir = filepath.Join(keep, strings.ReplaceAll(t.Name(), "/", "-"))
 		require.NoError(t, os.MkdirAll(s.Dir, 0o755))
@@ -48,6 +48,7 @@ func nightly(t *testing.T, n int) reports.Suite {
 
 func TestASuiteFolderHoldsEveryReport(t *testing.T) {
 	s := nightly(t, 6)
+	s.NoPlots = false
 	s.Declared = []record.Scenario{{Name: "mysql-group/primary-kill", Row: "db/mysql-group", Faults: []record.FaultPlan{{Fault: "kill"}}}}
 	require.NoError(t, s.Write())
 
@@ -77,7 +78,7 @@ func TestASuiteFolderHoldsEveryReport(t *testing.T) {
 
 func TestTheCommandCanReportAFolderAgain(t *testing.T) {
 	s := nightly(t, 2)
-	require.NoError(t, reports.WriteSuite(s.Dir, s.Results, s.Folders))
+	require.NoError(t, s.Write())
 	first := read(t, s.Dir, reports.PageFile)
 	results, folders, err := reports.ReadSuite(s.Dir)
 	require.NoError(t, err)
@@ -163,7 +164,7 @@ func noFilm(reports.ScenarioCard, int) *film.Film { return nil }
 func TestHostileTextInASuite(t *testing.T) {
 	log, res := sample.Run(sample.Twin)
 	poison(log, res)
-	s := reports.Suite{Dir: t.TempDir(), Results: []*record.Result{res}, Folders: []string{""}}
+	s := reports.Suite{Dir: t.TempDir(), NoPlots: true, Results: []*record.Result{res}, Folders: []string{""}}
 	require.NoError(t, s.Write())
 	page := string(read(t, s.Dir, reports.PageFile))
 	assert.Equal(t, 1, strings.Count(page, "<script"))

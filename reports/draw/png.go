@@ -35,7 +35,8 @@ func (p *Picture) PNG(zoom float64) ([]byte, error) {
 		}
 	}
 	var b bytes.Buffer
-	if err := png.Encode(&b, img); err != nil {
+	encoder := png.Encoder{CompressionLevel: png.BestSpeed}
+	if err := encoder.Encode(&b, img); err != nil {
 		return nil, fmt.Errorf("encode %s: %w", p.Title, err)
 	}
 	return b.Bytes(), nil
