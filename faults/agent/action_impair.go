@@ -51,10 +51,9 @@ var _ = register(Action{
 		if err != nil {
 			return Evidence{}, err
 		}
-		seen := Evidence{Before: monotonic(), How: method}
-		err = i.set(ctx, t.ID, method, links, p.Impairment)
-		seen.After = monotonic()
-		return seen, err
+		c, err := i.set(ctx, t.ID, method, links, p.Impairment)
+		now, wall := monotonic(), time.Now()
+		return Evidence{Before: now - int64(wall.Sub(c.Before)), After: now - int64(wall.Sub(c.After)), How: method}, err
 	},
 	Verify: verifyImpair,
 	Undo: func(ctx context.Context, t *Target) (Evidence, error) {

@@ -50,7 +50,7 @@ func (l *Life) impairing() (*impairing, error) {
 func (i *impairing) path() string { return fmt.Sprintf("/proc/self/fd/%d", i.ns.Fd()) }
 
 // set puts one damage's links in force; an error means that nothing changed.
-func (i *impairing) set(ctx context.Context, damage, method string, links []impair.Link, im impair.Impairment) error {
+func (i *impairing) set(ctx context.Context, damage, method string, links []impair.Link, im impair.Impairment) (impair.Change, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	want := map[impair.Link]impair.Impairment{}
@@ -59,19 +59,16 @@ func (i *impairing) set(ctx context.Context, damage, method string, links []impa
 	}
 	before := i.wanted[damage]
 	i.wanted[damage] = want
-	for _, l := range links {
-		if err := i.bring(ctx, l, method); err != nil {
-			i.wanted[damage] = before
-			if before == nil {
-				delete(i.wanted, damage)
-			}
-			for _, l := range links {
-				err = errors.Join(err, i.bring(context.WithoutCancel(ctx), l, method))
-			}
-			return err
+	c, err := i.bring(ctx, links, method)
+	if err != nil {
+		i.wanted[damage] = before
+		if before == nil {
+			delete(i.wanted, damage)
 		}
+		_, undo := i.bring(context.WithoutCancel(ctx), links, method)
+		err = errors.Join(err, undo)
 	}
-	return nil
+	return c, errors.Join(err, i.tidy())
 }
 
 // unset takes one damage's links away. What another process left behind by
@@ -80,60 +77,98 @@ func (i *impairing) unset(ctx context.Context, damage string, links []impair.Lin
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	delete(i.wanted, damage)
-	var err error
-	for _, l := range links {
-		err = errors.Join(err, i.bring(ctx, l, byNetem))
+	_, err := i.bring(ctx, links, byNetem)
+	return errors.Join(err, i.tidy())
+}
+
+// tidy closes the packet queue when no link needs it. The lock must be held.
+func (i *impairing) tidy() error {
+	for _, method := range i.method {
+		if method == byQueue {
+			return nil
+		}
 	}
-	if len(i.method) == 0 && i.queue != nil && err == nil {
-		err = i.queue.Close()
-		i.queue = nil
+	if i.queue == nil {
+		return nil
 	}
+	err := i.queue.Close()
+	i.queue = nil
 	return err
 }
 
-// bring makes a link as all damages together want it. The lock must be held.
-func (i *impairing) bring(ctx context.Context, l impair.Link, method string) error {
-	var whole impair.Impairment
-	var err error
-	wanted := false
+// bring makes links as all damages together want them, those of the packet
+// queue at one moment. The lock must be held.
+func (i *impairing) bring(ctx context.Context, links []impair.Link, method string) (c impair.Change, err error) {
+	grow := func(with impair.Change) {
+		if c.Before.IsZero() || with.Before.Before(c.Before) {
+			c.Before = with.Before
+		}
+		if with.After.After(c.After) {
+			c.After = with.After
+		}
+	}
+	queued := map[impair.Link]impair.Impairment{}
+	for _, l := range links {
+		whole, wanted, err := i.whole(l)
+		if err != nil {
+			return c, err
+		}
+		by := method
+		if now, known := i.method[l]; known {
+			by = now // a link in force stays with its mechanism
+		}
+		var step impair.Change
+		switch {
+		case wanted && by == byQueue:
+			queued[l] = whole
+			continue
+		case wanted:
+			step, err = netem.Set(ctx, i.path(), l, whole)
+		case by == byQueue && i.queue != nil:
+			step, err = i.queue.Clear(ctx, l)
+		case by == byNetem:
+			step, err = netem.Clear(ctx, i.path(), l)
+		default:
+			continue
+		}
+		if err != nil {
+			return c, err
+		}
+		grow(step)
+		if i.method[l] = by; !wanted {
+			delete(i.method, l)
+		}
+	}
+	if len(queued) == 0 {
+		return c, nil
+	}
+	if i.queue == nil {
+		if i.queue, err = impair.Open(i.path(), impair.Options{}); err != nil {
+			return c, err
+		}
+	}
+	step, err := i.queue.SetAll(ctx, queued)
+	if err != nil {
+		return c, err
+	}
+	grow(step)
+	for l := range queued {
+		i.method[l] = byQueue
+	}
+	return c, nil
+}
+
+// whole is what all damages together want of a link.
+func (i *impairing) whole(l impair.Link) (whole impair.Impairment, wanted bool, err error) {
 	for _, damage := range slices.Sorted(maps.Keys(i.wanted)) {
 		if im, ok := i.wanted[damage][l]; ok {
 			wanted = true
 			if whole, err = impair.Combine(whole, im); err != nil {
-				return err
+				return whole, wanted, err
 			}
 		}
 	}
-	now, known := i.method[l]
-	if known {
-		method = now // a link in force stays with its mechanism
-	}
-	switch {
-	case !wanted:
-		delete(i.method, l)
-		if method == byQueue {
-			if i.queue == nil {
-				return nil
-			}
-			_, err = i.queue.Clear(ctx, l)
-			return err
-		}
-		_, err = netem.Clear(ctx, i.path(), l)
-		return err
-	case method == byNetem:
-		_, err = netem.Set(ctx, i.path(), l, whole)
-	default:
-		if i.queue == nil {
-			if i.queue, err = impair.Open(i.path(), impair.Options{}); err != nil {
-				return err
-			}
-		}
-		_, err = i.queue.Set(ctx, l, whole)
-	}
-	if err == nil {
-		i.method[l] = method
-	}
-	return err
+	return whole, wanted, nil
 }
 
 // seen returns how many packets of each link passed through the mechanism, and

@@ -130,23 +130,47 @@ type Change struct {
 // held keep their due time. When it returns, the rule is in force; a change of
 // an existing link costs no rule at all.
 func (i *Impairer) Set(ctx context.Context, id Link, im Impairment) (Change, error) {
-	if err := errors.Join(id.Validate(), im.Validate()); err != nil {
-		return Change{}, err
+	return i.SetAll(ctx, map[Link]Impairment{id: im})
+}
+
+// SetAll is Set for several links, whose rules come into force at one moment.
+// With an error no link that is new is impaired.
+func (i *Impairer) SetAll(ctx context.Context, want map[Link]Impairment) (Change, error) {
+	for id, im := range want {
+		if err := errors.Join(id.Validate(), im.Validate()); err != nil {
+			return Change{}, err
+		}
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if err := i.alive(); err != nil {
-		return Change{}, fmt.Errorf("impair link %s: %w", id, err)
+		return Change{}, fmt.Errorf("impair links: %w", err)
 	}
 	c := Change{Before: time.Now()}
-	var err error
-	if k := i.find(id); k != nil {
-		err = i.change(ctx, k, &im)
-	} else {
-		err = i.add(ctx, id, &im)
+	var fresh []*link
+	for id, im := range want {
+		if k := i.find(id); k != nil {
+			if err := i.change(ctx, k, &im); err != nil {
+				return Change{}, errors.Join(fmt.Errorf("impair link %s with %s: %w", id, im, err), i.drop(ctx, fresh))
+			}
+			continue
+		}
+		k, err := i.prepare(ctx, id, &im, len(i.links)+len(fresh))
+		if err != nil {
+			return Change{}, errors.Join(fmt.Errorf("impair link %s with %s: %w", id, im, err), i.drop(ctx, fresh))
+		}
+		fresh = append(fresh, k)
 	}
-	if err != nil {
-		return Change{}, fmt.Errorf("impair link %s with %s: %w", id, im, err)
+	if len(fresh) > 0 {
+		before := i.links
+		i.publish(append(slices.Clone(before), fresh...))
+		if len(fresh) == len(want) {
+			c.Before = time.Now() // nothing is impaired before the rules
+		}
+		if err := i.rules.set(i.links); err != nil {
+			i.publish(before)
+			return Change{}, errors.Join(fmt.Errorf("impair links: %w", err), i.drop(ctx, fresh))
+		}
 	}
 	c.After = time.Now()
 	return c, nil
@@ -170,21 +194,27 @@ func (i *Impairer) change(ctx context.Context, k *link, im *Impairment) error {
 	return nil
 }
 
-func (i *Impairer) add(ctx context.Context, id Link, im *Impairment) error {
-	k := &link{id: id, dice: newDice(i.seed, uint64(len(i.links)))}
+// prepare makes a link with its queue, which gets no packet before its rule.
+func (i *Impairer) prepare(ctx context.Context, id Link, im *Impairment, number int) (*link, error) {
+	k := &link{id: id, dice: newDice(i.seed, uint64(number))}
 	k.now.Store(im)
 	if err := i.bind(ctx, k); err != nil {
-		return err
+		return nil, err
 	}
 	err := i.loop.socket.request(ctx, func(seq uint32) []byte { return configMode(seq, k.queue, im) })
-	if err == nil {
-		i.publish(append(slices.Clone(i.links), k))
-		if err = i.rules.set(i.links); err == nil {
-			return nil
-		}
-		i.publish(slices.DeleteFunc(slices.Clone(i.links), func(o *link) bool { return o == k }))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("configure packet queue %d: %w", k.queue, err), i.drop(ctx, []*link{k}))
 	}
-	return errors.Join(err, i.unbind(ctx, k))
+	return k, nil
+}
+
+// drop gives the queues of links without rules back.
+func (i *Impairer) drop(ctx context.Context, links []*link) error {
+	var err error
+	for _, k := range links {
+		err = errors.Join(err, i.unbind(context.WithoutCancel(ctx), k))
+	}
+	return err
 }
 
 // bind takes the next free queue number of the namespace.
