@@ -58,7 +58,7 @@ func Recovery(rows []Stack, target, limit float64) *Picture {
 	y = top
 	for _, r := range rows {
 		p.add(Shape{Class: "txt", Href: r.Href, Labels: []Label{{Point{left - 8, y + 15}, shorten(r.Name, left-12, 11), End}}})
-		p.add(Shape{Class: "txb", Title: r.split(), Labels: []Label{{Point{x.at(max(r.RTO, 0)) + 6, y + 15}, stackTotal(r), Start}}})
+		p.add(Shape{Class: "txb", Title: r.split(), Labels: []Label{{Point{x.at(r.reach()) + 6, y + 15}, stackTotal(r), Start}}})
 		y += rowH
 	}
 	if target >= 0 {
@@ -104,6 +104,16 @@ func (r Stack) spans() (spans [4][2]float64) {
 		end -= parts[k]
 	}
 	return spans
+}
+
+// reach is where the bar ends: a failure may be declared although nothing
+// broke, and then the parts go beyond an rto of zero.
+func (r Stack) reach() float64 {
+	end := max(r.RTO, 0)
+	for _, s := range r.spans() {
+		end = max(end, s[1])
+	}
+	return end
 }
 
 // unseen is the stretch of the recovery that no part explains.
