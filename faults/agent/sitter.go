@@ -9,10 +9,12 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
+	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
 	"github.com/hadrill/hadrill/harness"
@@ -109,11 +111,14 @@ func watchAgent(ctx context.Context, engine *client.Client, run string) (worked 
 	defer cancel()
 	filter := make(client.Filters).Add("label", harness.LabelRun+"="+run, harness.LabelRole+"="+rolePart)
 	for ctx.Err() == nil {
-		found, err := engine.ContainerList(ctx, client.ContainerListOptions{Filters: filter}) // running ones
-		if err == nil && len(found.Items) == 0 {
+		found, err := engine.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: filter})
+		busy := slices.ContainsFunc(found.Items, func(c container.Summary) bool {
+			return c.State == container.StateRunning || c.State == container.StateRemoving
+		})
+		if err == nil && !busy {
 			return worked
 		}
-		worked = worked || err == nil
+		worked = worked || busy
 		select {
 		case <-time.After(reapStep):
 		case <-ctx.Done():
