@@ -54,6 +54,9 @@ func serveNode() {
 						there.Close()
 					}
 				}
+				if lines.Text() == "time" {
+					answer = fmt.Sprint(time.Now().UnixNano())
+				}
 				fmt.Fprintln(conn, answer)
 			}
 		}()

@@ -38,10 +38,16 @@ type Change struct {
 // Keep skews the clocks of all processes of a group from now on. When it
 // returns without an error they are all skewed; with an error none is.
 func Keep(ctx context.Context, g Group, s Skew) (*Keeper, Change, error) {
+	return KeepSince(ctx, g, s, time.Now())
+}
+
+// KeepSince is Keep with a reference in the past: a drift or a frozen clock
+// goes on where it was when its process was restarted.
+func KeepSince(ctx context.Context, g Group, s Skew, ref time.Time) (*Keeper, Change, error) {
 	if err := s.Validate(); err != nil {
 		return nil, Change{}, err
 	}
-	k := &Keeper{group: g, ref: time.Now().Round(0), skew: s, patched: map[int]bool{}, done: make(chan struct{})}
+	k := &Keeper{group: g, ref: ref.Round(0), skew: s, patched: map[int]bool{}, done: make(chan struct{})}
 	c := Change{Before: time.Now()}
 	n, err := k.round(ctx)
 	if err == nil && n == 0 {
