@@ -36,9 +36,16 @@ const (
 // connection breaks it goes on writing to the old primary: what that costs is
 // part of what is measured.
 type client struct {
-	*goredis.Client
+	goredis.UniversalClient
 	wire *wire
+	// bulk is for answers that take long: whole sets.
+	bulk goredis.Cmdable
+	// key names the n-th set or register.
+	key func(kind string, n uint64) string
 }
+
+// plainKey is a key that may lie anywhere.
+func plainKey(kind string, n uint64) string { return kind + ":" + strconv.FormatUint(n, 10) }
 
 func (r *Running) open(ctx context.Context, from harness.Vantage) (*client, error) {
 	w := &wire{from: from}
@@ -46,7 +53,7 @@ func (r *Running) open(ctx context.Context, from harness.Vantage) (*client, erro
 	for _, p := range r.sentinels {
 		sentinels = append(sentinels, p.addr.String())
 	}
-	c := &client{wire: w, Client: goredis.NewFailoverClient(&goredis.FailoverOptions{
+	library := goredis.NewFailoverClient(&goredis.FailoverOptions{
 		MasterName: masterName, SentinelAddrs: sentinels,
 		Dialer:   w.dial,
 		Protocol: 2, DisableIdentity: true,
@@ -54,7 +61,8 @@ func (r *Running) open(ctx context.Context, from harness.Vantage) (*client, erro
 		DialTimeout: dialLimit, ReadTimeout: replyLimit, WriteTimeout: replyLimit, PoolTimeout: replyLimit,
 		ContextTimeoutEnabled: true,
 		PoolSize:              dialsBefore, PipelinePoolSize: -1,
-	})}
+	})
+	c := &client{UniversalClient: library, wire: w, bulk: library.WithTimeout(bulkLimit), key: plainKey}
 	if err := c.Ping(ctx).Err(); err != nil {
 		return nil, errors.Join(fmt.Errorf("connect to the primary: %w", err), c.Close())
 	}
@@ -64,9 +72,13 @@ func (r *Running) open(ctx context.Context, from harness.Vantage) (*client, erro
 // do runs one operation and says what is known of its effect.
 func (c *client) do(what string, operation func() error) error {
 	c.wire.sent.Store(false)
+	c.wire.lost.Store(nil)
 	err := operation()
 	if err == nil || errors.Is(err, goredis.Nil) {
 		return err
+	}
+	if lost := c.wire.lost.Load(); lost != nil && errors.Is(err, errNoRepeat) {
+		err = *lost // what really happened
 	}
 	err = fmt.Errorf("%s: %w", what, err)
 	if !c.wire.sent.Load() {
@@ -84,10 +96,17 @@ func (c *client) do(what string, operation func() error) error {
 // wire watches whether a request has left, below the client library: that
 // alone tells a failed dial or greeting (nothing happened) from a lost answer
 // (anything may have).
+//
+// It also keeps a library that follows redirections from repeating by itself a
+// request that was lost on its way: that one may have taken effect.
 type wire struct {
 	from harness.Vantage
-	sent atomic.Bool
+	sent atomic.Bool           // a request of this operation has left
+	lost atomic.Pointer[error] // ... and this is why it got no answer
 }
+
+// errNoRepeat is what the library meets when it would send a lost request again.
+var errNoRepeat = errors.New("not repeated: the request before it was lost")
 
 func (w *wire) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialLimit)
@@ -96,13 +115,14 @@ func (w *wire) dial(ctx context.Context, network, address string) (net.Conn, err
 	if err != nil {
 		return nil, err
 	}
-	return &wireConn{Conn: conn, asked: address, sent: &w.sent}, nil
+	return &wireConn{Conn: conn, asked: address, wire: w}, nil
 }
 
 type wireConn struct {
 	net.Conn
-	asked string
-	sent  *atomic.Bool
+	asked   string
+	wire    *wire
+	request atomic.Bool // the last thing written was an operation's request
 }
 
 // RemoteAddr is the address that was asked for. In a client zone the node is
@@ -116,16 +136,37 @@ func (asked) Network() string  { return "tcp" }
 func (a asked) String() string { return string(a) }
 
 func (c *wireConn) Write(b []byte) (int, error) {
-	if !isGreeting(b) {
-		c.sent.Store(true)
+	request := !isGreeting(b)
+	c.request.Store(request)
+	if !request {
+		return c.Conn.Write(b)
 	}
-	return c.Conn.Write(b)
+	if c.wire.lost.Load() != nil {
+		return 0, errNoRepeat
+	}
+	c.wire.sent.Store(true)
+	n, err := c.Conn.Write(b)
+	c.note(err)
+	return n, err
+}
+
+func (c *wireConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.note(err)
+	return n, err
+}
+
+// note remembers why a request got no answer.
+func (c *wireConn) note(err error) {
+	if err != nil && c.request.Load() {
+		c.wire.lost.CompareAndSwap(nil, &err)
+	}
 }
 
 // isGreeting tells what the library sends by itself: the greeting of a
-// connection, and what it asks the sentinels.
+// connection, and what it asks the sentinels or the cluster.
 func isGreeting(b []byte) bool {
-	for _, command := range []string{"hello", "client", "sentinel", "subscribe", "ping"} {
+	for _, command := range []string{"hello", "client", "sentinel", "subscribe", "ping", "cluster"} {
 		// "*2\r\n$5\r\nhello\r\n...": the command is the third line.
 		lines := bytes.SplitN(b, []byte("\r\n"), 4)
 		if len(lines) == 4 && bytes.EqualFold(lines[2], []byte(command)) {
@@ -146,22 +187,20 @@ func (r *Running) OpenSet(ctx context.Context, from harness.Vantage) (harness.Se
 
 type setClient struct{ *client }
 
-func setKey(set uint64) string { return "set:" + strconv.FormatUint(set, 10) }
-
 func (c *setClient) Add(ctx context.Context, set uint64, element int64) error {
-	return c.do("add to set", func() error { return c.SAdd(ctx, setKey(set), element).Err() })
+	return c.do("add to set", func() error { return c.SAdd(ctx, c.key("set", set), element).Err() })
 }
 
 func (c *setClient) Elements(ctx context.Context, set uint64) (elements []int64, err error) {
 	err = c.do("read set", func() error {
-		texts, err := c.WithTimeout(bulkLimit).SMembers(ctx, setKey(set)).Result()
+		texts, err := c.bulk.SMembers(ctx, c.key("set", set)).Result()
 		if err != nil {
 			return err
 		}
 		elements = make([]int64, len(texts))
 		for i, text := range texts {
 			if elements[i], err = strconv.ParseInt(text, 10, 64); err != nil {
-				return fmt.Errorf("element of %s: %w", setKey(set), err)
+				return fmt.Errorf("element of set %d: %w", set, err)
 			}
 		}
 		return nil
@@ -180,11 +219,9 @@ func (r *Running) OpenRegisters(ctx context.Context, from harness.Vantage) (harn
 
 type registerClient struct{ *client }
 
-func registerKey(key uint64) string { return "register:" + strconv.FormatUint(key, 10) }
-
 func (c *registerClient) Read(ctx context.Context, key uint64) (value int64, found bool, err error) {
 	err = c.do("read register", func() (err error) {
-		value, err = c.Get(ctx, registerKey(key)).Int64()
+		value, err = c.Get(ctx, c.key("register", key)).Int64()
 		return err
 	})
 	if errors.Is(err, goredis.Nil) {
@@ -194,7 +231,7 @@ func (c *registerClient) Read(ctx context.Context, key uint64) (value int64, fou
 }
 
 func (c *registerClient) Write(ctx context.Context, key uint64, value int64) error {
-	return c.do("write register", func() error { return c.Set(ctx, registerKey(key), value, 0).Err() })
+	return c.do("write register", func() error { return c.Set(ctx, c.key("register", key), value, 0).Err() })
 }
 
 // swap compares and sets in one step on the server, where nothing comes between.
@@ -202,7 +239,7 @@ var swap = goredis.NewScript(`if redis.call("GET", KEYS[1]) == ARGV[1] then redi
 
 func (c *registerClient) CompareAndSet(ctx context.Context, key uint64, old, new int64) (swapped bool, err error) {
 	err = c.do("compare and set register", func() error {
-		n, err := swap.Eval(ctx, c.Client, []string{registerKey(key)}, old, new).Int()
+		n, err := swap.Eval(ctx, c, []string{c.key("register", key)}, old, new).Int()
 		swapped = n == 1
 		return err
 	})
