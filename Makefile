@@ -11,7 +11,7 @@ GOFLAGS_TEST ?= -count=1
 # of them at once would measure each other.
 DRILLS   := ./scenarios/...
 
-.PHONY: scorecard test setup build vet unit drills bench fuzz clean doctor
+.PHONY: scorecard test setup tools build vet unit drills bench clean doctor
 
 # A scorecard of real systems under real faults, on this machine.
 scorecard: setup
@@ -19,11 +19,24 @@ scorecard: setup
 	./hadrill open $(RUNS)
 
 # Everything: static checks, every package's tests, every drill of the profile.
-test: setup vet unit drills
+test: setup tools vet unit drills
 
 # Engine, base image and component images; quick when there is nothing to do.
 setup: build
 	./hadrill setup
+
+# What only the tests need: a browser for the pages, a second kernel for netem.
+tools:
+	@missing=""; \
+	command -v chromium >/dev/null 2>&1 || missing="$$missing chromium"; \
+	command -v linux.uml >/dev/null 2>&1 || missing="$$missing user-mode-linux"; \
+	if [ -n "$$missing" ]; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	  else \
+	    echo "missing for the tests:$$missing; install them (the tests that need them fail by name without)"; \
+	  fi; \
+	fi
 
 # Static, so that the same file also runs inside an empty container image.
 build:
