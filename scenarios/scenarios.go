@@ -7,6 +7,12 @@
 //	entry/nginx-upstream    null, kill, failback                kill-no-next-upstream
 //	cache/redis-sentinel    null, primary-kill, -pause,         primary-partition-unguarded
 //	                        -partition
+//	cache/redis-cluster     null, primary-kill, -pause,         primary-kill-no-replica,
+//	                        -partition, replica-kill            -full-coverage, -stale-map
+//	db/mysql-semisync       null, source-kill, -kill-return,    replicas-cut-source-kill-asynchronous,
+//	                        -pause, -partition, replica-kill,   -fallback, -after-commit,
+//	                        manager-kill,                       source-partition-asynchronous
+//	                        replicas-cut-source-kill
 //
 // A row without a caught twin is not done: a check that never caught anything
 // proves nothing. `go test ./scenarios` runs them all, one subtest each.
@@ -24,6 +30,8 @@ func All() []runner.Scenario {
 		calibration(),
 		nginxUpstream(),
 		redisSentinel(),
+		redisCluster(),
+		mysqlSemiSync(),
 	)
 }
 

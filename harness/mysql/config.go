@@ -84,8 +84,6 @@ func (s SemiSync) config(members []member, i int) string {
 	return l.String()
 }
 
-
-
 // spec declares the node of a server.
 func spec(env *harness.Env, m member, zone, config string) (harness.NodeSpec, error) {
 	setup, err := setupSQL()

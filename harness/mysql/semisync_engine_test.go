@@ -73,10 +73,14 @@ func TestASettledGroupOfServersAgreesOnItsSource(t *testing.T) {
 func logTo(t testing.TB) func(string, int64, string) {
 	wanted := os.Getenv("HADRILL_TEST_LOG")
 	return func(node string, at int64, line string) {
-		if wanted != "" && strings.HasPrefix(node, wanted) {
+		if wanted != "" && (wanted == "all" || strings.HasPrefix(node, wanted)) {
 			fmt.Printf("%7.3f %s %s\n", float64(at)/1e9, node, line)
 		}
 	}
+}
+
+func both(a, b func(string, int64, string)) func(string, int64, string) {
+	return func(node string, at int64, line string) { a(node, at, line); b(node, at, line) }
 }
 
 func storesKeepWhatTheyAreTold(ctx context.Context, t *testing.T, env *harness.Env, r running) {
@@ -174,7 +178,7 @@ func TestAKilledSourceIsReplacedAndComesBackAsAReplica(t *testing.T) {
 	clock := harness.NewClock()
 	m := &marks{}
 	ctx, eng := testenv.Engine(t)
-	env := testenv.NewOn(ctx, t, eng, harness.Options{Clock: clock, OnLog: m.onLog})
+	env := testenv.NewOn(ctx, t, eng, harness.Options{Clock: clock, OnLog: both(m.onLog, logTo(t))})
 	r := start(ctx, t, env, safe)
 	m.watch(r)
 	var acknowledged sync.Map

@@ -22,6 +22,9 @@ export MYSQLD_PARENT_PID=$$
 child=
 trap 'kill -TERM "$child"' TERM INT
 while :; do
+	# A killed server leaves its socket's lock, and in a container the process
+	# id in it may well be somebody else's now.
+	rm -f /tmp/mysql.sock /tmp/mysql.sock.lock
 	mysqld "$@" &
 	child=$!
 	code=0

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -126,7 +127,7 @@ func (m *Manager) stopReceivers(ctx context.Context, replicas []*server) ([]*ser
 func (s *server) has() string {
 	parts := []string{}
 	for _, set := range []string{s.seen.executed, s.seen.replica["Retrieved_Gtid_Set"]} {
-		if set = strings.ReplaceAll(set, "\n", ""); set != "" {
+		if set = strings.ReplaceAll(set, "\n", ""); set != "" && !slices.Contains(parts, set) {
 			parts = append(parts, set)
 		}
 	}

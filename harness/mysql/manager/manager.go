@@ -53,9 +53,10 @@ type Manager struct {
 	servers  []*server
 	decided  atomic.Pointer[Decision]
 	work     sync.WaitGroup
-	lastSeen time.Time // when the primary last answered
-	doubt    bool      // said that it does not answer
-	waiting  string    // why a failover is not carried out, when said
+	rounds   atomic.Int64 // of probes, begun so far
+	lastSeen time.Time    // when the primary last answered
+	doubt    bool         // said that it does not answer
+	waiting  string       // why a failover is not carried out, when said
 }
 
 // New checks the settings and reads the last decision, if there is one.

@@ -17,12 +17,14 @@ type server struct {
 	eye  *session.Session // asks; never waits behind an action
 	hand *session.Session // acts
 	busy atomic.Bool      // an action is under way
+	done atomic.Int64     // when the last action ended, by the round that was then under way
 	said sync.Map         // complaint -> true, so that each is said once
 	seen seen             // of the last round
 }
 
 // seen is what one round of probes saw of a server.
 type seen struct {
+	round    int64
 	err      error
 	readOnly bool // super_read_only and read_only
 	offline  bool
@@ -61,8 +63,12 @@ func (m *Manager) look(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, min(m.set.DownAfter/2, time.Second))
 	defer cancel()
 	var group sync.WaitGroup
+	round := m.rounds.Add(1)
 	for _, s := range m.servers {
-		group.Go(func() { s.seen = s.probe(ctx) })
+		group.Go(func() {
+			s.seen = s.probe(ctx)
+			s.seen.round = round
+		})
 	}
 	group.Wait()
 }
@@ -78,13 +84,18 @@ func (s *server) probe(ctx context.Context) (seen seen) {
 }
 
 // act runs an action on a server beside everything else, unless one is under
-// way there already. Complaints are said once each.
+// way there already, or ended after the server was last looked at: what was
+// seen is then out of date. Complaints are said once each.
 func (m *Manager) act(ctx context.Context, s *server, limit time.Duration, action func(context.Context) error) {
-	if !s.busy.CompareAndSwap(false, true) {
+	if s.busy.Load() || s.seen.round <= s.done.Load() {
 		return
 	}
+	s.busy.Store(true)
 	m.work.Go(func() {
-		defer s.busy.Store(false)
+		defer func() {
+			s.done.Store(m.rounds.Load())
+			s.busy.Store(false)
+		}()
 		ctx, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
 		if err := action(ctx); err != nil {
