@@ -71,6 +71,12 @@ func newBooks(h *record.Header, resolve func(int) record.Op, share uint64) *book
 		lastRead: map[shelf]uint32{}, readAt: map[shelf]record.Time{}, drained: map[uint64]bool{}, swallowed: map[uint64]int{}}
 }
 
+// reserve makes room, so that slices need not grow and be copied.
+func (b *books) reserve(writes, sightings int) {
+	b.entries = slices.Grow(b.entries, writes)
+	b.sightings = slices.Grow(b.sightings, sightings)
+}
+
 // kept is the sampling that a small memory budget forces: the same elements
 // on the write's and on the read's side.
 func (b *books) kept(s store, key uint64, value int64) bool {
@@ -164,15 +170,11 @@ func (b *books) dequeue(index uint32, o *record.Op) {
 
 // close balances the books.
 func (b *books) close(ctx context.Context) (complete bool, err error) {
-	slices.SortFunc(b.entries, func(x, y entry) int {
-		return cmp.Or(cmp.Compare(x.store, y.store), cmp.Compare(x.key, y.key), cmp.Compare(x.value, y.value), cmp.Compare(x.index, y.index))
-	})
+	slices.SortFunc(b.entries, compareEntries)
 	if err := stopped(ctx); err != nil {
 		return false, err
 	}
-	slices.SortFunc(b.sightings, func(x, y sighting) int {
-		return cmp.Or(cmp.Compare(x.store, y.store), cmp.Compare(x.key, y.key), cmp.Compare(x.index, y.index))
-	})
+	slices.SortFunc(b.sightings, compareSightings)
 	complete = true
 	s := 0
 	for from := 0; from < len(b.entries); {
@@ -202,6 +204,30 @@ func (b *books) close(ctx context.Context) (complete bool, err error) {
 	}
 	b.strangers()
 	return complete && len(b.entries) > 0, nil
+}
+
+// The orders are written out: with millions of entries, evaluating every key
+// of cmp.Or costs more than the sort.
+func compareEntries(x, y entry) int {
+	switch {
+	case x.store != y.store:
+		return cmp.Compare(x.store, y.store)
+	case x.key != y.key:
+		return cmp.Compare(x.key, y.key)
+	case x.value != y.value:
+		return cmp.Compare(x.value, y.value)
+	}
+	return cmp.Compare(x.index, y.index)
+}
+
+func compareSightings(x, y sighting) int {
+	switch {
+	case x.store != y.store:
+		return cmp.Compare(x.store, y.store)
+	case x.key != y.key:
+		return cmp.Compare(x.key, y.key)
+	}
+	return cmp.Compare(x.index, y.index)
 }
 
 func before(s sighting, at shelf) bool {

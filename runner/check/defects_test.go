@@ -360,8 +360,7 @@ var jobDefects = []defect{
 		return true
 	}},
 	{"an acknowledged job never takes effect", check.ExactlyOnce, "missing effect", func(r *rand.Rand, log *record.Log) bool {
-		var due *record.Op
-		due = one(r, log, func(o *record.Op) bool { return is(o, record.Enqueue) })
+		due := one(r, log, func(o *record.Op) bool { return is(o, record.Enqueue) })
 		remove(log, one(r, log, func(o *record.Op) bool { return is(o, record.Effect) && o.Key == uint64(due.Value) }))
 		return true
 	}},

@@ -61,6 +61,9 @@ func Durability(log *record.Log) (*record.Ledger, []record.Finding) {
 
 func durability(ctx context.Context, log *record.Log, share uint64) (*record.Ledger, *books, error) {
 	b := newBooks(&log.Header, func(i int) record.Op { return log.Ops[i] }, share)
+	if share == 1 {
+		b.reserve(functions(log, record.Add, record.Append, record.Enqueue, record.Write, record.CompareAndSet), functions(log, record.Dequeue))
+	}
 	p := poll{ctx: ctx}
 	for i := range log.Ops {
 		if err := p.stopped(); err != nil {

@@ -136,7 +136,10 @@ func partition(ctx context.Context, log *record.Log, match func(*record.Op) bool
 		}
 	}
 	slices.SortFunc(k.order, func(a, b uint32) int {
-		return cmp.Or(cmp.Compare(log.Ops[a].Key, log.Ops[b].Key), cmp.Compare(a, b))
+		if x, y := log.Ops[a].Key, log.Ops[b].Key; x != y {
+			return cmp.Compare(x, y)
+		}
+		return cmp.Compare(a, b)
 	})
 	for i, j := range k.order {
 		if i == 0 || log.Ops[j].Key != log.Ops[k.order[i-1]].Key {

@@ -55,6 +55,11 @@ func newOrderBook(h *record.Header, resolve func(int) record.Op, share uint64) *
 	return &orderBook{header: h, resolve: resolve, share: max(share, 1), lists: map[uint64]uint32{}, longest: map[uint64]int{}}
 }
 
+// reserve makes room, so that slices need not grow and be copied.
+func (b *orderBook) reserve(sent, out int) {
+	b.sent, b.out = slices.Grow(b.sent, sent), slices.Grow(b.out, out)
+}
+
 // Add takes the next operation.
 func (b *orderBook) Add(index int, o *record.Op) {
 	if !judged(b.header, o) || b.share > 1 && mix(o.Key)%b.share != 0 {
@@ -86,13 +91,22 @@ func (b *orderBook) close(ctx context.Context, r *Report) error {
 		}
 	}
 	slices.SortFunc(b.out, func(x, y delivery) int {
-		return cmp.Or(cmp.Compare(x.key, y.key), cmp.Compare(x.value, y.value), cmp.Compare(x.end, y.end))
+		switch {
+		case x.key != y.key:
+			return cmp.Compare(x.key, y.key)
+		case x.value != y.value:
+			return cmp.Compare(x.value, y.value)
+		}
+		return cmp.Compare(x.end, y.end)
 	})
 	if err := stopped(ctx); err != nil {
 		return err
 	}
 	slices.SortFunc(b.sent, func(x, y sent) int {
-		return cmp.Or(cmp.Compare(x.key, y.key), cmp.Compare(x.value, y.value))
+		if x.key != y.key {
+			return cmp.Compare(x.key, y.key)
+		}
+		return cmp.Compare(x.value, y.value)
 	})
 	j := 0
 	for i := range b.sent {
@@ -111,7 +125,15 @@ func (b *orderBook) close(ctx context.Context, r *Report) error {
 		return err
 	}
 	slices.SortFunc(b.sent, func(x, y sent) int {
-		return cmp.Or(cmp.Compare(x.key, y.key), cmp.Compare(x.process, y.process), cmp.Compare(x.start, y.start), cmp.Compare(x.index, y.index))
+		switch {
+		case x.key != y.key:
+			return cmp.Compare(x.key, y.key)
+		case x.process != y.process:
+			return cmp.Compare(x.process, y.process)
+		case x.start != y.start:
+			return cmp.Compare(x.start, y.start)
+		}
+		return cmp.Compare(x.index, y.index)
 	})
 	var soonest *sent // of what was sent later, the one that came out first
 	for i := len(b.sent) - 1; i >= 0; i-- {
@@ -157,6 +179,9 @@ func ordered(ctx context.Context, log *record.Log, budget Budget) (Report, error
 		r.Guarantee += ", for " + r.Narrowed
 	}
 	b := newOrderBook(&log.Header, func(i int) record.Op { return log.Ops[i] }, share)
+	if share == 1 {
+		b.reserve(functions(log, record.Enqueue, record.Append), functions(log, record.Dequeue))
+	}
 	p := poll{ctx: ctx}
 	for i := range log.Ops {
 		if err := p.stopped(); err != nil {

@@ -48,7 +48,7 @@ func Timeline(ops []record.Op) string {
 	last := column(times[len(times)-1]) + 1
 	var b strings.Builder
 	for i := range ops {
-		from, to := column(ops[i].Start), column(ops[i].End)
+		from, to := column(ops[i].Start), column(max(ops[i].Start, ops[i].End))
 		bar := strings.Repeat(" ", from)
 		switch {
 		case ops[i].Outcome == record.Info:

@@ -63,3 +63,18 @@ func (p *poll) stopped() error {
 	}
 	return stopped(p.ctx)
 }
+
+// functions counts the operations of a log that are one of the given kinds.
+func functions(log *record.Log, of ...record.Function) int {
+	var want [256]bool
+	for _, f := range of {
+		want[f] = true
+	}
+	n := 0
+	for i := range log.Ops {
+		if want[log.Ops[i].Function] {
+			n++
+		}
+	}
+	return n
+}

@@ -239,8 +239,8 @@ func sooner(a, b *block) string {
 	if a.firstOp == nil {
 		return fmt.Sprintf("%s was there from the beginning", name(a))
 	}
-	return fmt.Sprintf("a %s of the former's ended at %.6f s, before a %s of the latter's began at %.6f s",
-		a.firstOp.Function, a.first.Seconds(), b.lastOp.Function, b.last.Seconds())
+	return fmt.Sprintf("%s of %s ended at %.6f s, before %s of %s began at %.6f s",
+		a.firstOp.Function, text(a.firstOp.Value), a.first.Seconds(), b.lastOp.Function, text(b.lastOp.Value), b.last.Seconds())
 }
 
 func text(v int64) string {
