@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -20,8 +21,9 @@ func Terminal(w io.Writer, results []*record.Result, color bool) {
 
 // Console prints to a terminal.
 type Console struct {
-	Color bool
-	Root  string // where the run folders are
+	Color   bool
+	Root    string            // where the run folders are
+	Folders map[string]string // of a run, by its name; one that is missing is taken to stand in Root
 }
 
 // Print writes the summary of runs in their order. Control characters in
@@ -115,7 +117,7 @@ func (c Console) details(w io.Writer, r *record.Result) {
 	if !fine(r) {
 		line("again", r.Command)
 	}
-	line("folder", filepath.Join(c.Root, r.Run))
+	line("folder", cmp.Or(c.Folders[r.Run], filepath.Join(c.Root, r.Run)))
 }
 
 var ansi = map[string]string{"pass": "32", "fail": "31;1", "error": "35;1", "doubt": "33", "soft": "2"}

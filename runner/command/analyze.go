@@ -37,7 +37,7 @@ func (a *app) analyze() *cobra.Command {
 				results = append(results, result)
 				code = worse(code, exitCodeOf(suite.Outcome{Scenario: runner.Scenario{TwinOf: result.Scenario.TwinOf}, Result: result}))
 			}
-			reports.Terminal(a.out, results, isTerminal(a.out))
+			a.console(args, results).Print(a.out, results)
 			if code != exitPass {
 				return exitError{code: code}
 			}

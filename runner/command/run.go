@@ -7,8 +7,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
-	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -37,7 +38,9 @@ func (a *app) run() *cobra.Command {
 		Long: `Run scenarios, by name, prefix or glob; without any, all of the profile.
 
 Each run leaves a folder: the event log (run.log), run.json, junit.xml, the
-page (index.html) and the nodes' logs. Exit code: 0 all promises kept and all
+page (index.html) and the nodes' logs. The runs of one invocation stand in one
+dated folder with their scorecard; the newest scorecard is also written to
+--dir itself, so that runs/index.html is always the last thing that was run. Exit code: 0 all promises kept and all
 twins caught, 1 an objective failed or a twin was missed, 2 inconclusive or
 vacuous, 4 clean-up failed, 64 bad usage, 69 no container engine, 70 internal
 error, 130 interrupted (after healing and clean-up).`,
@@ -47,7 +50,7 @@ error, 130 interrupted (after healing and clean-up).`,
 	flags.StringVar(&f.profile, "profile", string(runner.Quick), "quick, nightly or soak: which scenarios to run when none is named")
 	flags.IntVar(&f.repeat, "repeat", 1, "repetitions of each scenario")
 	flags.IntVar(&f.parallel, "parallel", 1, "drills side by side; their control lanes tell whether they disturb one another")
-	flags.StringVar(&f.dir, "dir", "runs", "folder for the run folders")
+	flags.StringVar(&f.dir, "dir", "runs", "folder for the dated folders of runs, and for the newest scorecard")
 	flags.Uint64Var(&f.seed, "seed", 0, "seed of everything random; 0 draws one, which is recorded")
 	flags.BoolVar(&f.json, "json", false, "print one JSON object a run: scenario, path, verdict")
 	return cmd
@@ -89,10 +92,14 @@ func (a *app) runScenarios(ctx context.Context, names []string, f runFlags) erro
 	}
 	live := newLive(a.err, len(chosen)*f.repeat)
 	defer live.stop()
+	folder, err := newInvocation(dir, time.Now())
+	if err != nil {
+		return usage("--dir %s: %v", f.dir, err)
+	}
 	plan := suite.Plan{
 		Scenarios: chosen, Repeat: f.repeat, Parallel: f.parallel,
 		Options: runner.Options{
-			Engine: eng, Dir: dir, Seed: f.seed, Command: reproduce(names, f),
+			Engine: eng, Dir: folder, Seed: f.seed,
 			Versions: map[string]string{"hadrill": a.version}, Progress: live.progress,
 		},
 		Done: func(o suite.Outcome) {
@@ -104,31 +111,31 @@ func (a *app) runScenarios(ctx context.Context, names []string, f runFlags) erro
 	}
 	outcomes := plan.Run(ctx)
 	live.stop()
-	return a.conclude(ctx, dir, outcomes, f.json)
-}
-
-// conclude writes what concerns all runs together, prints the summary and
-// picks the exit code.
-func (a *app) conclude(ctx context.Context, dir string, outcomes []suite.Outcome, asJSON bool) error {
-	var results []*record.Result
-	var dirs []string
+	s := reports.Suite{Dir: folder, Declared: declarations(chosen)}
 	for _, o := range outcomes {
 		if o.Result != nil {
-			results, dirs = append(results, o.Result), append(dirs, o.Dir)
+			s.Results, s.Folders = append(s.Results, o.Result), append(s.Folders, o.Dir)
 		}
 	}
+	return a.conclude(ctx, dir, s, outcomes, f.json)
+}
+
+// conclude writes what concerns all runs together, into their folder and,
+// as the newest, into dir; it prints the summary and picks the exit code.
+func (a *app) conclude(ctx context.Context, dir string, s reports.Suite, outcomes []suite.Outcome, asJSON bool) error {
 	if !asJSON {
-		reports.Terminal(a.out, results, isTerminal(a.out))
+		a.console(s.Folders, s.Results).Print(a.out, s.Results)
 	}
 	var errs []error
-	if len(results) > 1 {
-		if err := reports.WriteSuite(dir, results, dirs); err != nil {
-			errs = append(errs, exitError{exitInternal, err})
-		} else if !asJSON {
-			fmt.Fprintf(a.out, "\nscorecard: %s\n", filepath.Join(dir, "index.html"))
+	if len(s.Results) == 0 {
+		_ = os.Remove(s.Dir) // only when it is empty: nothing came to be judged
+	} else if err := publish(s, dir); err != nil {
+		errs = append(errs, exitError{exitInternal, err})
+	} else if !asJSON {
+		if len(s.Results) == 1 {
+			fmt.Fprintf(a.out, "\nrun: %s", shown(s.Folders[0]))
 		}
-	} else if len(results) == 1 && !asJSON {
-		fmt.Fprintf(a.out, "\nrun: %s\n", dirs[0])
+		fmt.Fprintf(a.out, "\nscorecard: %s\n", shown(filepath.Join(dir, reports.PageFile)))
 	}
 	code := exitPass
 	for _, o := range outcomes {
@@ -206,13 +213,4 @@ func drawSeed() uint64 {
 	var b [8]byte
 	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
 	return binary.LittleEndian.Uint64(b[:]) | 1
-}
-
-// reproduce is the command that runs the same again.
-func reproduce(names []string, f runFlags) string {
-	words := []string{"hadrill run", fmt.Sprintf("--seed %d", f.seed)}
-	if len(names) == 0 {
-		words = append(words, "--profile "+f.profile)
-	}
-	return strings.Join(append(words, names...), " ")
 }
