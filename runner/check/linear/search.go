@@ -250,9 +250,10 @@ func covers(u, v string) bool {
 	return true
 }
 
-// shrink drops operations one by one while the rest stays impossible. A write
-// is only dropped once nothing left observes its value, or the rest would be
-// impossible for a trivial reason.
+// shrink drops operations while the rest stays impossible, in large pieces
+// first (Zeller and Hildebrandt, "Simplifying and isolating failure-inducing
+// input", IEEE TSE 28(2), 2002). A write is only dropped when nothing left
+// observes its value, or the rest would be impossible for a trivial reason.
 func shrink(ctx context.Context, ops []*record.Op, at *record.Op) []record.Op {
 	var kept []*record.Op
 	for _, o := range ops {
@@ -261,27 +262,58 @@ func shrink(ctx context.Context, ops []*record.Op, at *record.Op) []record.Op {
 		}
 	}
 	slices.SortStableFunc(kept, func(a, b *record.Op) int { return cmp.Compare(a.Start, b.Start) })
-	const most = 400 // each step searches again
-	for again, tries := true, 0; again && tries < most; {
-		again = false
-		for i := 0; i < len(kept) && tries < most; i++ {
-			o := kept[i]
-			rest := slices.Delete(slices.Clone(kept), i, i+1)
-			if o.Function != record.Read && slices.ContainsFunc(rest, func(r *record.Op) bool {
-				return r.Function == record.Read && r.Value == o.Value || r.Function == record.CompareAndSet && r.Expect == o.Value
-			}) {
+	const most = 400 // searches
+	tries := 0
+	for piece := (len(kept) + 1) / 2; piece > 0 && tries < most; {
+		dropped := false
+		for i := 0; i < len(kept) && tries < most; {
+			rest := drop(kept, i, min(i+piece, len(kept)))
+			if len(rest) == len(kept) {
+				i += piece
 				continue
 			}
 			tries++
 			if left, err := stuck(ctx, rest); err == nil && left != nil {
-				kept, again = rest, true
-				i--
+				kept, dropped = rest, true
+				continue // what followed the piece is now at i
 			}
+			i += piece
 		}
+		if piece == 1 && !dropped {
+			break
+		}
+		piece = max(1, min(piece/2, (len(kept)+1)/2))
 	}
 	const widest = 40
 	if len(kept) > widest {
 		kept = kept[len(kept)-widest:]
 	}
 	return witness(kept...)
+}
+
+// drop returns ops without those of [from, to) that nothing else observes.
+func drop(ops []*record.Op, from, to int) []*record.Op {
+	observed := map[int64]bool{}
+	observe := func(o *record.Op) {
+		switch o.Function {
+		case record.Read:
+			observed[o.Value] = true
+		case record.CompareAndSet:
+			observed[o.Expect] = true
+		}
+	}
+	for i, o := range ops {
+		if i < from || i >= to {
+			observe(o)
+		}
+	}
+	var needed []*record.Op // backwards: what a kept operation expects was written before it
+	for i := to - 1; i >= from; i-- {
+		if o := ops[i]; o.Function != record.Read && observed[o.Value] {
+			needed = append(needed, o)
+			observe(o)
+		}
+	}
+	slices.Reverse(needed)
+	return slices.Concat(ops[:from], needed, ops[to:])
 }
