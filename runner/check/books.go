@@ -18,6 +18,7 @@ const (
 	listStore                  // Append, ReadList, alone or inside transactions
 	queueStore                 // Enqueue, Dequeue
 	registerStore              // Write, CompareAndSet, Read
+	jobStore                   // Enqueue and Effect, where effects were read back
 )
 
 // entry is one attempted write: 32 bytes, for there are millions.
@@ -53,6 +54,7 @@ type shelf struct {
 type books struct {
 	header    *record.Header
 	resolve   func(int) record.Op // the operation of an index, for witnesses
+	jobs      bool                // what is enqueued are jobs, and their effects the definitive read
 	share     uint64              // keep one in so many elements; 1 keeps all
 	entries   []entry
 	sightings []sighting
@@ -110,7 +112,15 @@ func (b *books) Add(index int, o *record.Op) {
 	case record.Append:
 		b.write(listStore, o.Key, o.Value, i, o)
 	case record.Enqueue:
-		b.write(queueStore, o.Key, o.Value, i, o)
+		if b.jobs {
+			b.write(jobStore, 0, o.Value, i, o)
+		} else {
+			b.write(queueStore, o.Key, o.Value, i, o)
+		}
+	case record.Effect:
+		if b.jobs && o.Outcome == record.Ok && definitive(b.header, o) && b.kept(jobStore, 0, int64(o.Key)) {
+			b.sightings = append(b.sightings, sighting{0, int64(o.Key), i, jobStore})
+		}
 	case record.Write, record.CompareAndSet:
 		b.write(registerStore, o.Key, o.Value, i, o)
 	case record.ReadSet:
@@ -266,7 +276,7 @@ func (b *books) settle(from, to int, seen []sighting) bool {
 	switch at.store {
 	case registerStore:
 		return b.settleRegister(from, to, seen)
-	case queueStore:
+	case queueStore, jobStore:
 		values = make([]int64, len(seen))
 		for i := range seen {
 			values[i] = seen[i].value

@@ -42,7 +42,7 @@ func workloads() []workload {
 		{"registers", simulateRegisters, []string{check.NoLostWrites, check.NoPhantoms, check.LinearizableRegister, check.ReadYourWrites, check.MonotonicReads, check.MonotonicWrites, check.WritesFollowReads, check.NoStaleReads}, registerDefects},
 		{"queues", simulateQueues, []string{check.NoLostWrites, check.NoPhantoms, check.NoDuplicates, check.LinearizableQueue, check.Ordered}, queueDefects},
 		{"locks", simulateLocks, []string{check.LinearizableLock, check.Fencing}, lockDefects},
-		{"jobs", simulateJobs, []string{check.ExactlyOnce}, jobDefects},
+		{"jobs", simulateJobs, []string{check.ExactlyOnce, check.Fencing, check.NoLostWrites, check.NoPhantoms, check.NoDuplicates}, jobDefects},
 		{"bank", simulateBank, []string{check.Bank}, bankDefects},
 		{"owners", simulateOwners, []string{check.SingleOwner}, ownerDefects},
 		{"transactions over lists", simulateLists, isolation, listDefects},

@@ -352,21 +352,51 @@ var lockDefects = []defect{
 	}},
 }
 
+// effects are read back in the definitive lane.
+func effect(r *rand.Rand, log *record.Log) *record.Op {
+	return one(r, log, func(o *record.Op) bool { return is(o, record.Effect) })
+}
+
+func twiceDone(r *rand.Rand, log *record.Log) bool {
+	e := *effect(r, log)
+	e.Start, e.End = e.End+1, e.End+2
+	insert(log, e)
+	return true
+}
+
+func notDone(r *rand.Rand, log *record.Log) bool {
+	due := one(r, log, func(o *record.Op) bool { return is(o, record.Enqueue) })
+	remove(log, one(r, log, func(o *record.Op) bool { return is(o, record.Effect) && o.Key == uint64(due.Value) }))
+	return true
+}
+
+func neverAsked(r *rand.Rand, log *record.Log) bool {
+	e := *effect(r, log)
+	e.Key = 1 << 50
+	insert(log, e)
+	return true
+}
+
 var jobDefects = []defect{
-	{"a job takes effect twice", check.ExactlyOnce, "double effect", func(r *rand.Rand, log *record.Log) bool {
-		e := *one(r, log, func(o *record.Op) bool { return is(o, record.Effect) })
-		e.Start, e.End, e.Process = e.End+10, e.End+20, 50
-		insert(log, e)
-		return true
-	}},
-	{"an acknowledged job never takes effect", check.ExactlyOnce, "missing effect", func(r *rand.Rand, log *record.Log) bool {
-		due := one(r, log, func(o *record.Op) bool { return is(o, record.Enqueue) })
-		remove(log, one(r, log, func(o *record.Op) bool { return is(o, record.Effect) && o.Key == uint64(due.Value) }))
-		return true
-	}},
-	{"an effect of a job that nobody asked for", check.ExactlyOnce, "phantom effect", func(r *rand.Rand, log *record.Log) bool {
-		insert(log, record.Op{Start: 5e6, End: 6e6, Process: 50, Function: record.Effect, Key: 1 << 50, Outcome: record.Ok})
-		return true
+	{"a job takes effect twice", check.ExactlyOnce, "double effect", twiceDone},
+	{"a job takes effect twice", check.NoDuplicates, "duplicate", twiceDone},
+	{"an acknowledged job never takes effect", check.ExactlyOnce, "missing effect", notDone},
+	{"an acknowledged job never takes effect", check.NoLostWrites, "lost write", notDone},
+	{"an effect of a job that nobody asked for", check.ExactlyOnce, "phantom effect", neverAsked},
+	{"an effect of a job that nobody asked for", check.NoPhantoms, "phantom", neverAsked},
+	{"an effect of a former owner after its successor's", check.Fencing, "stale token", func(r *rand.Rand, log *record.Log) bool {
+		o := one(r, log, func(o *record.Op) bool { return is(o, record.Effect) && o.Value > 1 })
+		if o == nil {
+			return false
+		}
+
+		for i := range log.Ops {
+			if log.Ops[i].Function == record.Effect && log.Ops[i].Intended < o.Intended && log.Ops[i].Value == o.Value {
+				o.Value = 0
+				return true
+			}
+		}
+		return false
 	}},
 }
 
@@ -374,6 +404,12 @@ var bankDefects = []defect{
 	{"a read shows half a transfer", check.Bank, "wrong total", func(r *rand.Rand, log *record.Log) bool {
 		read := one(r, log, func(o *record.Op) bool { return is(o, record.Transaction) })
 		read.Micro[r.IntN(4)].Value -= 1 + int64(r.IntN(9))
+		return true
+	}},
+	{"an account is overdrawn", check.Bank, "negative balance", func(r *rand.Rand, log *record.Log) bool {
+		read := one(r, log, func(o *record.Op) bool { return is(o, record.Transaction) })
+		read.Micro[1].Value += read.Micro[0].Value + 5
+		read.Micro[0].Value = -5
 		return true
 	}},
 	{"money is made for good", check.Bank, "wrong total", func(r *rand.Rand, log *record.Log) bool {

@@ -43,8 +43,9 @@ const maxLost = 20
 //
 // It reads sets (Add, ReadSet), lists (Append, ReadList, also inside
 // transactions), queues (Enqueue, Dequeue; every delivery counts as a read and
-// the definitive read is the one that finds the queue empty) and registers
-// (Write, Read). Values must be unique within a key. A register whose value
+// the definitive read is the one that finds the queue empty), jobs (Enqueue,
+// and the Effects read back in the definitive lane) and registers (Write,
+// Read). Values must be unique within a key. A register whose value
 // was overwritten has not lost it: lost is what is newer than the survivor.
 //
 // RPOSeconds and SplitBrain are as MEASURES.md defines them, from [T0]; with
@@ -61,6 +62,7 @@ func Durability(log *record.Log) (*record.Ledger, []record.Finding) {
 
 func durability(ctx context.Context, log *record.Log, share uint64) (*record.Ledger, *books, error) {
 	b := newBooks(&log.Header, func(i int) record.Op { return log.Ops[i] }, share)
+	b.jobs = readBackEffects(log)
 	if share == 1 {
 		b.reserve(functions(log, record.Add, record.Append, record.Enqueue, record.Write, record.CompareAndSet), functions(log, record.Dequeue))
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hadrill/hadrill/runner/record"
 )
@@ -25,10 +26,11 @@ func init() {
 //
 //	From        Seen            To
 //	├────────────┤┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄>
-//	first said   last confirmed  next said something else, died, or log's end
+//	first said   last confirmed  first said something else, died, or log's end
 //
-// Between Seen and To the belief is only presumed. Frozen spans are split off:
-// a frozen node still holds its belief but cannot act on it.
+// Between Seen and To the belief is only presumed: the node changed its mind
+// at some instant of it. Frozen spans are split off: a frozen node still holds
+// its belief but cannot act on it.
 type Belief struct {
 	Node   string
 	Role   string
@@ -101,11 +103,10 @@ func (b *beliefs) said(e *record.Event) {
 		held.Seen = e.At
 		return
 	}
-	until := e.At
 	if held != nil && e.Bracket != nil {
-		held.Seen = max(held.Seen, e.Bracket.Before)
+		held.Seen = max(held.Seen, e.Bracket.Before) // the last answer before this one
 	}
-	b.close(e.Node, until)
+	b.close(e.Node, e.At)
 	b.open[e.Node] = &Belief{Node: e.Node, Role: e.Name, From: e.At, Seen: e.At, To: b.end, Frozen: b.frozen[e.Node]}
 }
 
@@ -132,9 +133,6 @@ func (b *beliefs) split(node string, at record.Time, frozen bool) {
 		return
 	}
 	role := held.Role
-	if frozen {
-		held.Seen = at // it could not change its mind unseen by much: it was stopped here
-	}
 	b.close(node, at)
 	seen := at
 	if frozen {
@@ -166,22 +164,23 @@ func containsAny(s string, words ...string) bool {
 	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(s, w) })
 }
 
+// shortestClaim stands for the resolution of a scenario that declares none.
+const shortestClaim = record.Time(10 * time.Millisecond)
+
 // Owners returns a finding for every span in which two nodes at once believed
 // to be primary: "two owners" when both could act, "stale owner" when one of
-// them was frozen then. One is enough to be wrong, so there is no threshold on
-// what is certain; where the nodes' beliefs were written down only when they
-// changed, the old owner's change of mind is known only to the next poll, and
-// an overlap shorter than the scenario's resolution is not claimed.
+// them was frozen then.
+//
+// Where each node said so while the other's belief lasted, that is certain
+// however short it was. Otherwise the old owner may have changed its mind just
+// before the new one did, unseen until it was asked again; then an overlap
+// that is no longer than the scenario's resolution is not claimed.
 func Owners(log *record.Log) []record.Finding {
-	var owners []Belief
-	polled := map[string]bool{}
-	last := map[string]string{}
-	for _, e := range log.Events {
-		if e.Kind == record.EventBelief {
-			polled[e.Node] = polled[e.Node] || last[e.Node] == e.Name || e.Bracket != nil
-			last[e.Node] = e.Name
-		}
+	resolution := record.Time(log.Header.Scenario.Resolution)
+	if resolution <= 0 {
+		resolution = shortestClaim
 	}
+	var owners []Belief
 	for _, s := range Beliefs(log) {
 		if s.Role == OwnerRole {
 			owners = append(owners, s)
@@ -193,51 +192,45 @@ func Owners(log *record.Log) []record.Finding {
 			if a.Node == c.Node {
 				continue
 			}
-			if f, ok := overlap(a, c, polled, record.Time(log.Header.Scenario.Resolution)); ok {
+			if f, ok := overlap(a, c, resolution); ok {
 				found = append(found, f)
 			}
 		}
 	}
 	found = joined(found)
 	for i := range found {
-		found[i].Picture = drawBeliefs(owners, found[i].From, found[i].To)
+		f := &found[i]
+		text := "both believed to be primary and could act"
+		if f.Name == staleOwner {
+			text = "a frozen node still believed to be primary while another was"
+		}
+		f.Text = fmt.Sprintf("%s and %s: %s, for up to %v", f.Nodes[0], f.Nodes[1], text, f.To.Sub(f.From))
+		f.Picture = drawBeliefs(owners, f.From, f.To)
 	}
 	return found
 }
 
-func overlap(a, c Belief, polled map[string]bool, resolution record.Time) (record.Finding, bool) {
-	from := max(a.From, c.From)
-	certain := min(believedUntil(a, polled), believedUntil(c, polled))
-	presumed := min(a.To, c.To)
-	to := certain
-	if certain < from || (certain == from && (a.Frozen || c.Frozen)) {
-		if polled[a.Node] && polled[c.Node] || presumed-from <= resolution {
-			return record.Finding{}, false
-		}
-		to = presumed
-	}
-	name, text := "two owners", "both believed to be primary and could act"
-	if a.Frozen || c.Frozen {
-		name, text = "stale owner", "a frozen node still believed to be primary while another was"
-	}
-	nodes := []string{a.Node, c.Node}
-	slices.Sort(nodes)
-	return record.Finding{
-		Check: SingleOwner, Name: name, From: from, To: to, Nodes: nodes,
-		Text: fmt.Sprintf("%s and %s: %s, for %v", nodes[0], nodes[1], text, to.Sub(from)),
-	}, true
-}
+// The findings of Owners.
+const (
+	twoOwners  = "two owners"
+	staleOwner = "stale owner"
+)
 
-// believedUntil is the last instant at which a belief is certain. Where only
-// changes were written down, it is presumed to have held to its end.
-func believedUntil(s Belief, polled map[string]bool) record.Time {
-	if s.Frozen {
-		return s.To
+func overlap(a, c Belief, resolution record.Time) (record.Finding, bool) {
+	from, to := max(a.From, c.From), min(a.To, c.To)
+	certain := min(a.Seen, c.Seen) >= from
+	if to < from || !certain && to-from <= resolution {
+		return record.Finding{}, false
 	}
-	if polled[s.Node] {
-		return s.Seen
+	f := record.Finding{Check: SingleOwner, Name: twoOwners, From: from, To: to, Nodes: []string{a.Node, c.Node}}
+	if a.Frozen || c.Frozen {
+		if to == from {
+			return record.Finding{}, false // it was frozen, or thawed, just then
+		}
+		f.Name = staleOwner
 	}
-	return s.From
+	slices.Sort(f.Nodes)
+	return f, true
 }
 
 // joined merges overlaps of the same nodes that touch: a belief that was split
@@ -268,7 +261,7 @@ func singleOwner(_ context.Context, log *record.Log, _ Budget) (Report, error) {
 		}
 	}
 	for _, f := range Owners(log) {
-		if f.Name == "two owners" {
+		if f.Name == twoOwners {
 			r.add(f)
 		}
 	}

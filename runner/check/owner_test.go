@@ -27,7 +27,7 @@ func TestTwoOwners(t *testing.T) {
 	assert.Equal(t, "two owners", f.Name)
 	assert.Equal(t, []string{"a", "b"}, f.Nodes)
 	assert.Equal(t, ms(51), f.From)
-	assert.Equal(t, ms(90), f.To, "the last time both had said so")
+	assert.Equal(t, ms(91), f.To, "the end of the log")
 	assert.Contains(t, f.Picture, "█")
 
 	c, err := check.Lookup(check.SingleOwner)
@@ -58,6 +58,19 @@ func TestChangesOnlyAreJudgedAboveTheResolution(t *testing.T) {
 	assert.Empty(t, check.Owners(&h.log))
 	h.log.Header.Scenario.Resolution = 5e6
 	assert.Len(t, check.Owners(&h.log), 1)
+}
+
+func TestWhatBothSaidIsCertainHoweverShort(t *testing.T) {
+	h := newHistory()
+	h.log.Header.Scenario.Resolution = 100e6
+	h.believes(0, "a", "primary")
+	h.believes(20, "b", "primary")
+	h.event(30, record.EventBelief, "a", "replica").Bracket = &record.Bracket{Before: ms(25), After: ms(30)}
+	h.believes(90, "b", "primary")
+	found := check.Owners(&h.log)
+	require.Len(t, found, 1, "a was asked again at 25 ms and had not changed its mind")
+	h.log.Events[2].Bracket.Before = ms(15)
+	assert.Empty(t, check.Owners(&h.log))
 }
 
 func TestADeadNodeBelievesNothing(t *testing.T) {
@@ -93,6 +106,7 @@ func TestAFrozenOwnerIsStaleAndAThawedOneIsASecond(t *testing.T) {
 	h.believes(75, "a", "primary")
 	h.believes(76, "b", "primary")
 	h.believes(80, "a", "replica")
+	h.believes(90, "b", "primary")
 	found := check.Owners(&h.log)
 	require.Len(t, found, 2)
 	assert.Equal(t, "stale owner", found[0].Name)
@@ -100,7 +114,7 @@ func TestAFrozenOwnerIsStaleAndAThawedOneIsASecond(t *testing.T) {
 	assert.Equal(t, ms(70), found[0].To)
 	assert.Equal(t, "two owners", found[1].Name)
 	assert.Equal(t, ms(70), found[1].From)
-	assert.Equal(t, ms(75), found[1].To)
+	assert.Equal(t, ms(80), found[1].To)
 
 	c, _ := check.Lookup(check.SingleOwner)
 	r, err := check.Run(context.Background(), c, &h.log, check.Budget{})

@@ -173,11 +173,16 @@ func simulateLocks(seed uint64) *record.Log {
 
 func simulateJobs(seed uint64) *record.Log {
 	s := newSimulation(seed)
+	var done []int64
 	for range 60 {
 		job := s.unique()
 		if o := s.op(record.Enqueue, 1, job); s.fate(o) {
-			s.op(record.Effect, uint64(job), 1)
+			done = append(done, job)
 		}
+	}
+	s.quiesce()
+	for i, job := range done { // in the order in which they were made, under rising tokens
+		s.definitive(record.Effect, uint64(job), int64(1+i/10))
 	}
 	return s.done()
 }
@@ -196,7 +201,9 @@ func simulateBank(seed uint64) *record.Log {
 		from, to := s.IntN(4), s.IntN(4)
 		o := s.op(record.Transfer, uint64(from), int64(1+s.IntN(20)))
 		o.Expect = int64(to)
-		if s.fate(o) {
+		if balance[from] < o.Value {
+			o.Outcome = record.Fail
+		} else if s.fate(o) {
 			balance[from] -= o.Value
 			balance[to] += o.Value
 		}
