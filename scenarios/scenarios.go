@@ -9,6 +9,7 @@
 //	                        -partition
 //	cache/redis-cluster     null, primary-kill, -pause,         primary-kill-no-replica,
 //	                        -partition, replica-kill            -full-coverage, -stale-map
+//	cache/memcached         null, kill, pause, kill-return      kill-no-ejection, kill-modulo
 //	db/mysql-semisync       null, source-kill, -kill-return,    replicas-cut-source-kill-asynchronous,
 //	                        -pause, -partition, replica-kill,   -fallback, -after-commit,
 //	                        manager-kill,                       source-partition-asynchronous
@@ -31,6 +32,7 @@ func All() []runner.Scenario {
 		nginxUpstream(),
 		redisSentinel(),
 		redisCluster(),
+		memcachedPool(),
 		mysqlSemiSync(),
 	)
 }

@@ -1,0 +1,98 @@
+package scenarios
+
+import (
+	"time"
+
+	"github.com/hadrill/hadrill/faults"
+	"github.com/hadrill/hadrill/harness"
+	"github.com/hadrill/hadrill/harness/memcached"
+	"github.com/hadrill/hadrill/runner"
+	"github.com/hadrill/hadrill/runner/load"
+	"github.com/hadrill/hadrill/runner/record"
+)
+
+// memcachedPool is row cache/memcached: three servers that know nothing of
+// each other, and clients that deal keys out to them on a ring and leave a
+// failing server out. When one of three is lost, no client may see an error,
+// and at most about a third of the lookups may miss.
+//
+// The lane "cache" counts errors, a miss being a correct answer from the
+// origin; in the lane "cache/hits" a miss is bad, so its availability is the
+// hit ratio.
+func memcachedPool() []runner.Scenario {
+	const server = "memcached-1"
+	sound := memcached.Pool{
+		Servers: 3, Hashing: memcached.Consistent, EjectAfter: 1, RetryAfter: 2 * time.Second, Timeout: 100 * time.Millisecond,
+	}
+	safe := runner.Scenario{
+		Row:        "cache/memcached",
+		Profile:    runner.Nightly,
+		System:     sound,
+		Load:       load.Cache{Rate: 300, Keys: 1500, Clients: 8, Timeout: time.Second},
+		SLO:        record.SLO{Latency: 250 * time.Millisecond, Success: 0.99, Stable: time.Second},
+		Resolution: 250 * time.Millisecond,
+	}
+
+	null := safe
+	null.Name = "cache/memcached/null"
+	null.Doc = "No fault: every lookup hits."
+	null.Duration = 4 * time.Second
+	null.Promises = runner.Promises{runner.NoErrors(), runner.Availability(1, 0.999), runner.LatencyP99(20*time.Millisecond, 250*time.Millisecond)}
+
+	kill := safe
+	kill.Name = "cache/memcached/kill"
+	kill.Doc = "One of three servers is killed: no client sees an error, and the hit ratio dips by at most a third."
+	kill.Profile = runner.Quick
+	kill.Faults = faults.Schedule{faults.At(2*time.Second, faults.Kill(harness.Named(server)))}
+	kill.Duration = 7 * time.Second
+	kill.Promises = runner.Promises{on("cache", runner.NoErrors()), on("cache", runner.Availability(1, 0.999)), hitRatio()}
+
+	pause := kill
+	pause.Name = "cache/memcached/pause"
+	pause.Doc = "One of three servers hangs: each client waits for it once, then leaves it out; no client sees an error."
+	pause.Profile = runner.Nightly
+	pause.Faults = faults.Schedule{faults.At(2*time.Second, faults.Pause(harness.Named(server)))}
+
+	bounce := kill
+	bounce.Name = "cache/memcached/kill-return"
+	bounce.Doc = "One of three servers is killed and comes back empty: clients take it back, and no client sees an error in either direction."
+	bounce.Profile = runner.Nightly
+	bounce.Faults = faults.Schedule{faults.At(2*time.Second, faults.Kill(harness.Named(server))).Lasting(3 * time.Second)}
+	bounce.Duration = 12 * time.Second
+
+	noEjection := twin(kill, "kill-no-ejection",
+		"Twin: clients leave no server out. Every lookup of a key of the dead server is an error, a third of all.",
+		runner.FailsOn("errors@cache", "availability.requests@cache"),
+		func(s *runner.Scenario) {
+			stubborn := sound
+			stubborn.EjectAfter = 0
+			s.System = stubborn
+		})
+
+	modulo := twin(kill, "kill-modulo",
+		"Twin: modulo hashing. With one server fewer two keys in three have another place, and the cache is as good as empty.",
+		runner.FailsOn(hitRatio().Name),
+		func(s *runner.Scenario) {
+			reshuffled := sound
+			reshuffled.Hashing = memcached.Modulo
+			s.System = reshuffled
+			s.Profile = runner.Nightly
+		})
+
+	return []runner.Scenario{null, kill, pause, bounce, noEjection, modulo}
+}
+
+// on is an objective of one lane.
+func on(lane string, o record.Objective) record.Objective {
+	o.Name += "@" + lane
+	return o
+}
+
+// hitRatio promises the hit ratio of the worst second: what is left when a
+// third of the keys is lost, less what an uneven ring and chance take.
+func hitRatio() record.Objective {
+	return record.Objective{
+		Name: "availability.worst_window.1s@cache/hits", Kind: record.KindAvailability, Unit: "ratio", Higher: true,
+		Target: 0.7, Limit: 0.6,
+	}
+}
