@@ -23,7 +23,7 @@ func (h *History) Check(ctx context.Context, o Options) (*Result, error) {
 		}
 	}
 	if h.found.ambiguous > 0 {
-		res.Incomplete = fmt.Sprintf("%d objects whose values repeat were left out", h.found.ambiguous)
+		res.Incomplete = fmt.Sprintf("objects left out because their values repeat: %d", h.found.ambiguous)
 	}
 	if !o.NoCycles {
 		if err := h.cycles(ctx, v, o, res); err != nil {

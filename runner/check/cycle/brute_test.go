@@ -224,3 +224,97 @@ func dump(ops []record.Op) string {
 	}
 	return s
 }
+
+// The same for registers, where less of the order is known: a version comes
+// right after another only where its writer had read that one.
+func bruteRegisterEdges(ops []record.Op) [][]bruteEdge {
+	at := func(o record.Op, key uint64, f record.Function) (int64, bool) {
+		for _, m := range o.Micro {
+			if m.Key == key && m.Function == f {
+				return m.Value, true
+			}
+		}
+		return 0, false
+	}
+	edges := make([][]bruteEdge, len(ops))
+	for i, a := range ops {
+		for j, b := range ops {
+			if i == j {
+				continue
+			}
+			if a.End < b.Start {
+				edges[i] = append(edges[i], bruteEdge{j, Realtime})
+			}
+			for key := uint64(1); key <= 3; key++ {
+				wroteA, aw := at(a, key, record.Write)
+				readA, ar := at(a, key, record.Read)
+				_, bw := at(b, key, record.Write)
+				readB, br := at(b, key, record.Read)
+				if aw && br && wroteA == readB {
+					edges[i] = append(edges[i], bruteEdge{j, WR})
+					if bw {
+						edges[i] = append(edges[i], bruteEdge{j, WW})
+					}
+				}
+				if ar && bw && (readA == record.Absent || br && readA == readB) {
+					edges[i] = append(edges[i], bruteEdge{j, RW})
+				}
+			}
+		}
+	}
+	return edges
+}
+
+func TestAgreesWithAPlainCheckerOnRegisters(t *testing.T) {
+	seen := map[string]int{}
+	for seed := range 10000 {
+		r := rand.New(rand.NewPCG(uint64(seed), 4))
+		ops := make([]record.Op, 2+r.IntN(4))
+		written := map[uint64][]int64{}
+		for i := range ops {
+			start := record.Time(r.IntN(60))
+			ops[i] = record.Op{Start: start, End: start + record.Time(1+r.IntN(40)), Process: uint32(i), Function: record.Transaction, Outcome: record.Ok}
+			for key := uint64(1); key <= 3; key++ {
+				if r.IntN(2) == 0 {
+					ops[i].Micro = append(ops[i].Micro, record.Micro{Function: record.Read, Key: key})
+				}
+				if r.IntN(2) == 0 {
+					v := int64(10*i + 1)
+					ops[i].Micro = append(ops[i].Micro, record.Micro{Function: record.Write, Key: key, Value: v})
+					written[key] = append(written[key], v)
+				}
+			}
+		}
+		for i := range ops {
+			for j := range ops[i].Micro {
+				m := &ops[i].Micro[j]
+				if m.Function != record.Read {
+					continue
+				}
+				m.Value = record.Absent
+				if n := len(written[m.Key]); n > 0 && r.IntN(4) > 0 {
+					if v := written[m.Key][r.IntN(n)]; v != int64(10*i+1) {
+						m.Value = v
+					}
+				}
+			}
+		}
+		edges := bruteRegisterEdges(ops)
+		want := bruteClasses(edges)
+		got := map[string]bool{}
+		for _, a := range analyse(t, ops, Options{Realtime: true}).Anomalies {
+			if base, _ := Split(a.Name); slices.Contains([]string{G0, G1c, GSingle, GNonadjacent, G2Item}, base) {
+				got[a.Name] = true
+				require.True(t, want[a.Name], "seed %d: %s does not exist, %v\n%s", seed, a.Name, want, dump(ops))
+			}
+		}
+		for c := range want {
+			if base, suffix := Split(c); suffix == "" && base != GNonadjacent {
+				seen[c]++
+				require.True(t, got[c], "seed %d: %s was not found, only %v\n%s", seed, c, got, dump(ops))
+			}
+		}
+		require.Equal(t, len(want) == 0, len(got) == 0, "seed %d", seed)
+	}
+	t.Log(seen)
+}
