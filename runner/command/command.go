@@ -94,7 +94,7 @@ func (a *app) root() *cobra.Command {
 	root.SetOut(a.out)
 	root.SetErr(a.err)
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(a.list(), a.plan(), a.run(), a.analyze(), a.doctor(), a.setup(), a.clean(), a.openPage())
+	root.AddCommand(a.list(), a.plan(), a.run(), a.analyze(), a.reportRuns(), a.compare(), a.gate(), a.history(), a.doctor(), a.setup(), a.clean(), a.openPage(), a.listFaults())
 	return root
 }
 
@@ -111,7 +111,7 @@ func (a *app) report(err error) int {
 		code = coded.code
 	case errors.Is(err, runner.ErrInterrupted):
 		code = exitInterrupted
-	case errors.Is(err, engine.ErrNoEngine):
+	case errors.Is(err, engine.ErrNoEngine), errors.Is(err, runner.ErrUnsupported):
 		code = exitNoEngine
 	case errors.Is(err, runner.ErrResidue):
 		code = exitResidue
