@@ -120,7 +120,15 @@ func (a *app) nights(dirs []string) ([]*reports.Scorecard, error) {
 // identity tells scorecards of the same runs from others: a page that was
 // written again is not another night.
 func identity(c *reports.Scorecard) string {
-	return fmt.Sprint(c.Began.UnixNano(), c.Ended.UnixNano(), c.Runs)
+	id := fmt.Sprint(c.Began.UnixNano(), c.Runs)
+	for _, row := range c.Rows {
+		for _, s := range row.Scenarios {
+			for _, r := range s.Runs {
+				id += " " + r.Run
+			}
+		}
+	}
+	return id
 }
 
 // before returns the cards that are older than now and much like it.
