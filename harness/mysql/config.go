@@ -84,6 +84,31 @@ func (s SemiSync) config(members []member, i int) string {
 	return l.String()
 }
 
+// config renders the configuration of member i.
+func (g Group) config(members []member, i int) string {
+	var l lines
+	common(&l, members[i], i+1)
+	var seeds, hosts []string
+	for _, m := range members {
+		seeds, hosts = append(seeds, fmt.Sprintf("%s:%d", m.addr, groupPort)), append(hosts, m.addr.String())
+	}
+	l.add("plugin-load-add=group_replication.so;mysql_clone.so")
+	l.add("group_replication_group_name=%s", groupName)
+	l.add("group_replication_local_address=%s", seeds[i])
+	l.add("group_replication_group_seeds=%s", strings.Join(seeds, ","))
+	l.add("group_replication_ip_allowlist=%s", strings.Join(hosts, ","))
+	l.add("group_replication_communication_stack=XCOM") // the MySQL stack takes twice as long to form
+	l.add("group_replication_recovery_get_public_key=ON")
+	l.add("group_replication_start_on_boot=OFF") // persisted as ON once the group was formed
+	l.add("group_replication_bootstrap_group=OFF")
+	l.add("group_replication_single_primary_mode=ON")
+	l.add("group_replication_exit_state_action=READ_ONLY")
+	l.add("group_replication_member_expel_timeout=%d", g.ExpelTimeout/time.Second)
+	l.add("group_replication_unreachable_majority_timeout=%d", g.UnreachableMajorityTimeout/time.Second)
+	l.add("group_replication_consistency=%s", g.consistency())
+	return l.String()
+}
+
 // spec declares the node of a server.
 func spec(env *harness.Env, m member, zone, config string) (harness.NodeSpec, error) {
 	setup, err := setupSQL()

@@ -68,3 +68,27 @@ func message(line string) string {
 	}
 	return rest
 }
+
+// Milestone implements harness.Milestones: what members log of their group.
+//
+//	Plugin group_replication reported: 'Member with address 10.213.0.11:3306 has become unreachable.'
+//	Plugin group_replication reported: 'A new primary with address 10.213.0.12:3306 was elected. ...'
+//	Plugin group_replication reported: 'This server is working as primary member.'
+func (r *GroupRunning) Milestone(node, line string) (harness.Milestone, bool) {
+	if node == backupName {
+		return harness.Milestone{Keep: strings.HasPrefix(line, "backup of"), Text: line}, true
+	}
+	m, ok := serverMilestone(line, group)
+	m.Declared = strings.Contains(m.Text, "has become unreachable")
+	m.Owner = strings.Contains(m.Text, "working as primary member")
+	return m, ok
+}
+
+// group are messages of Group Replication.
+var group = []string{
+	"has become unreachable", "is reachable again", "Members removed from the group", "Members joined the group",
+	"new primary with address", "working as primary member", "working as secondary member",
+	"Group membership changed", "was expelled", "not receiving messages", "contact with the majority",
+	"majority of the members", "read only mode", "read_only", "was declared online", "Started auto-rejoin",
+	"ready for connections",
+}
