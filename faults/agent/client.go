@@ -82,6 +82,12 @@ func (c *Client) Watch(ctx context.Context) error {
 	return err
 }
 
+// Ping waits for a sign of life.
+func (c *Client) Ping(ctx context.Context) error {
+	_, err := c.call(ctx, request{Op: opHello, Version: protocolVersion})
+	return err
+}
+
 // Inject orders damages, all or none: where one fails, the others are undone
 // before the error is returned. It returns when the damage was done, which may
 // be before it took effect; see [Handle.Effective].

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -51,39 +52,35 @@ func damageID(spec damageSpec) string {
 	return hex.EncodeToString(sum[:6])
 }
 
-// inject applies the damage, unless it is in force already, and starts the
-// proof. It returns what Apply saw.
-func (d *damage) inject(ctx context.Context, j *journal) (Evidence, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if !d.active {
-		err := j.write(entry{Do: doBegin, ID: d.id, Action: d.action.Name, Node: d.target.Node.id, Params: d.target.Params})
-		if err != nil {
-			return Evidence{}, err
-		}
+// begin is the undo record's line for the damage, before it is done; none when
+// it is in force already. The damage's lock must be held from here to apply.
+func (d *damage) begin() []entry {
+	if d.active {
+		return nil
 	}
-	return d.apply(ctx, j)
+	return []entry{{Do: doBegin, ID: d.id, Action: d.action.Name, Node: d.target.Node.id, Params: d.target.Params}}
 }
 
-// apply must be called with the lock held.
+// apply does the damage, which the record already tells of. It returns what
+// Apply saw; the proof is yet to be started.
 func (d *damage) apply(ctx context.Context, j *journal) (Evidence, error) {
 	first := !d.active
 	d.active = true
 	seen, err := d.action.Apply(ctx, d.target)
-	if err != nil {
-		err = fmt.Errorf("%s node %s: %w", d.action.Name, d.target.Node.name, err)
-		if first {
-			d.active = false
-			if failed := j.write(entry{Do: doDone, ID: d.id}); failed != nil {
-				return Evidence{}, fmt.Errorf("%w; %w", err, failed)
-			}
-		}
-		return Evidence{}, err
+	if err == nil {
+		d.undone = nil
+		return seen, nil
 	}
-	d.undone = nil
-	d.applied = d.prove(d.action.Verify, seen)
-	return seen, nil
+	err = fmt.Errorf("%s node %s: %w", d.action.Name, d.target.Node.name, err)
+	if first {
+		d.active = false
+		err = errors.Join(err, j.write(entry{Do: doDone, ID: d.id}))
+	}
+	return Evidence{}, err
 }
+
+// verify starts the proof of what apply did.
+func (d *damage) verify(seen Evidence) { d.applied = d.prove(d.action.Verify, seen) }
 
 // prove runs a proof in the background, bounded.
 func (d *damage) prove(verify func(context.Context, *Target, Evidence) (Evidence, error), seen Evidence) *outcome {
@@ -152,7 +149,11 @@ func (d *damage) reapply(ctx context.Context, j *journal) (Evidence, error) {
 	if !d.active {
 		return Evidence{}, nil
 	}
-	return d.apply(ctx, j)
+	seen, err := d.apply(ctx, j)
+	if err == nil {
+		d.verify(seen)
+	}
+	return seen, err
 }
 
 func (d *damage) inForce() bool {

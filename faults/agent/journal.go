@@ -27,7 +27,6 @@ import (
 type journal struct {
 	mu   sync.Mutex
 	file *os.File
-	open map[string]entry
 }
 
 // entry is one line, and the state of one damage.
@@ -60,11 +59,7 @@ func openJournal(path string) (*journal, []entry, error) {
 	if _, err := file.WriteString("\n"); err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("write undo record: %w", err), file.Close())
 	}
-	j := &journal{file: file, open: map[string]entry{}}
-	for _, e := range pending {
-		j.open[e.ID] = e
-	}
-	return j, pending, nil
+	return &journal{file: file}, pending, nil
 }
 
 // readJournal replays a record: what was begun and not done, in order.
@@ -120,18 +115,24 @@ func replay(open map[string]entry, order []string, e entry) []string {
 	return order
 }
 
-// write appends one line, and keeps the state in memory.
-func (j *journal) write(e entry) error {
-	line, err := json.Marshal(e)
-	if err != nil {
-		return fmt.Errorf("encode undo record: %w", err)
+// write appends lines, in one piece.
+func (j *journal) write(entries ...entry) error {
+	var lines []byte
+	for _, e := range entries {
+		line, err := json.Marshal(e)
+		if err != nil {
+			return fmt.Errorf("encode undo record: %w", err)
+		}
+		lines = append(append(lines, line...), '\n')
+	}
+	if len(lines) == 0 {
+		return nil
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if _, err := j.file.Write(append(line, '\n')); err != nil {
+	if _, err := j.file.Write(lines); err != nil {
 		return fmt.Errorf("write undo record: %w", err)
 	}
-	replay(j.open, nil, e)
 	return nil
 }
 

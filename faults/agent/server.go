@@ -9,10 +9,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 )
 
 const (
@@ -179,8 +179,8 @@ func (s *server) inject(ctx context.Context, specs []damageSpec) (response, erro
 	if len(specs) == 0 {
 		return response{}, errors.New("inject: no damage given")
 	}
-	damages := make([]*damage, len(specs))
-	for i, spec := range specs {
+	var damages []*damage
+	for _, spec := range specs {
 		action, known := actions[spec.Action]
 		if !known {
 			return response{}, fmt.Errorf("inject: unknown action %q", spec.Action)
@@ -189,31 +189,71 @@ func (s *server) inject(ctx context.Context, specs []damageSpec) (response, erro
 		if err != nil {
 			return response{}, fmt.Errorf("inject %s: %w", spec.Action, err)
 		}
-		damages[i] = s.damage(spec, action, node)
+		if d := s.damage(spec, action, node); !slices.Contains(damages, d) {
+			damages = append(damages, d)
+		}
 	}
-	fresh := make([]bool, len(damages))
+	return s.strike(ctx, damages)
+}
+
+// strike does damages at once. The record tells of all of them first, in one
+// write; the proofs start when the last damage is done, so that looking does
+// not slow down doing.
+func (s *server) strike(ctx context.Context, damages []*damage) (response, error) {
+	unlock := lockAll(damages)
+	var begun []entry
+	var fresh []*damage
+	for _, d := range damages {
+		if !d.active {
+			fresh = append(fresh, d)
+		}
+		begun = append(begun, d.begin()...)
+	}
+	if err := s.journal.write(begun...); err != nil {
+		unlock()
+		return response{}, err
+	}
 	states := make([]damageState, len(damages))
-	var group errgroup.Group // not tied to ctx: one failure must not cut another short
-	for i, d := range damages {
-		fresh[i] = !d.inForce()
-		group.Go(func() error {
-			seen, err := d.inject(ctx, s.journal)
-			states[i] = damageState{ID: d.id, Node: d.target.Node.name, Evidence: seen}
-			return err
+	errs := make([]error, len(damages))
+	var wait sync.WaitGroup
+	for i, d := range damages { // one failure does not cut another short
+		wait.Go(func() {
+			states[i] = damageState{ID: d.id, Node: d.target.Node.name}
+			states[i].Evidence, errs[i] = d.apply(ctx, s.journal)
 		})
 	}
-	err := group.Wait()
+	wait.Wait()
+	err := errors.Join(errs...)
+	if err == nil {
+		for i, d := range damages {
+			d.verify(states[i].Evidence)
+		}
+	}
+	unlock()
 	if err == nil {
 		return response{Damages: states}, nil
 	}
 	undo, cancel := context.WithTimeout(context.Background(), undoLimit)
 	defer cancel()
-	for i, d := range damages {
-		if fresh[i] {
-			err = errors.Join(err, d.heal(undo, s.journal))
-		}
+	for _, d := range fresh {
+		err = errors.Join(err, d.heal(undo, s.journal))
 	}
 	return response{}, err
+}
+
+// lockAll locks damages in the order of their ids, so that two requests for
+// the same ones cannot wait for each other.
+func lockAll(damages []*damage) (unlock func()) {
+	order := slices.Clone(damages)
+	slices.SortFunc(order, func(a, b *damage) int { return strings.Compare(a.id, b.id) })
+	for _, d := range order {
+		d.mu.Lock()
+	}
+	return func() {
+		for _, d := range order {
+			d.mu.Unlock()
+		}
+	}
 }
 
 // each does the same to several damages at once and collects what they show.
