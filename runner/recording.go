@@ -3,9 +3,12 @@ package runner
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"path/filepath"
+	"strconv"
 
+	"github.com/hadrill/hadrill/faults"
 	"github.com/hadrill/hadrill/faults/agent"
 	"github.com/hadrill/hadrill/harness"
 	"github.com/hadrill/hadrill/runner/load"
@@ -100,6 +103,31 @@ func (d *drill) amendHeader() error {
 		maps.Copy(versions, d.env.Versions())
 		h.Versions = versions
 	})
+}
+
+// checkMechanisms refuses, before anything else is started, a schedule that
+// this machine cannot carry out, and records by which mechanism it will.
+func (d *drill) checkMechanisms(ctx context.Context) error {
+	if len(d.scenario.Faults) == 0 {
+		return nil
+	}
+	machine, err := d.agent.Probe(ctx)
+	if err != nil {
+		return fmt.Errorf("probe this machine: %w", err)
+	}
+	var errs []error
+	for i, step := range d.scenario.Faults {
+		used, err := faults.Check(machine, step.Fault)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%w: %w", ErrUnsupported, err))
+			continue
+		}
+		for _, m := range used {
+			_, why := machine.Has(string(m))
+			d.event(record.Event{Kind: record.EventNote, Name: "mechanism", Fault: strconv.Itoa(i + 1), Text: string(m), How: why})
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // openLoads connects the scenario's load, and the control lane after it.

@@ -42,6 +42,8 @@ var (
 	// ErrInterrupted is returned when the context ended in mid-run: the run
 	// was healed, cleaned up, and what it had recorded was written.
 	ErrInterrupted = errors.New("interrupted")
+	// ErrUnsupported is returned when this machine cannot do a declared fault.
+	ErrUnsupported = errors.New("not possible on this machine")
 	// ErrResidue is returned when something of the run was left behind.
 	ErrResidue = errors.New("clean-up left something behind")
 )
@@ -167,6 +169,9 @@ func (d *drill) start(ctx context.Context) (err error) {
 	d.agent, err = agent.Start(ctx, d.options.Engine, agent.Options{Run: d.run, Base: d.clock.base})
 	if err != nil {
 		return fmt.Errorf("agent: %w", err)
+	}
+	if err := d.checkMechanisms(ctx); err != nil {
+		return err
 	}
 	d.env, err = harness.NewEnv(ctx, d.options.Engine, harness.Options{
 		Run: d.run, Dir: d.dir, Clock: d.clock, ClientZones: d.scenario.Clients,

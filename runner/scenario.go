@@ -25,6 +25,18 @@ const (
 	Soak    Profile = "soak"    // hours
 )
 
+// Weight is how much of a two-core machine a run takes while it starts and runs.
+type Weight int
+
+// The weights. Two medium drills, or four light ones, run side by side where
+// the user allows two; an exclusive one runs alone, because it measures the
+// instrument itself.
+const (
+	Medium Weight = iota
+	Light
+	Exclusive
+)
+
 var profiles = []Profile{Quick, Nightly, Soak}
 
 // Includes tells whether a run of profile p runs scenarios of profile q.
@@ -62,6 +74,9 @@ type Scenario struct {
 	// the control lane must be quieter than it. Default 100 ms.
 	Resolution  time.Duration
 	Criticality float64 // weight in the suite's score; default 1
+	// Weight is how much of the machine a run takes, for running drills side
+	// by side. Default Medium.
+	Weight Weight
 	// KnownOutages are the exact outages of a calibration's faults, in order.
 	KnownOutages []time.Duration
 }

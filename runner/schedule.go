@@ -115,6 +115,7 @@ func (p *plan) heal(ctx context.Context, s *step) error {
 	if s.injection == nil || s.healed {
 		return nil
 	}
+	p.stillThere(ctx, s)
 	p.record(s, record.StepHealing, nil, "", "")
 	if err := s.injection.Heal(ctx); err != nil {
 		p.record(s, record.StepHealUnproven, nil, "", err.Error())
@@ -130,6 +131,20 @@ func (p *plan) heal(ctx context.Context, s *step) error {
 	}
 	p.record(s, record.StepHealed, &proof, proof.How, proof.Detail)
 	return nil
+}
+
+// stillThere looks once more before healing: damage that has silently gone
+// proves nothing about the time since, and the run must know.
+func (p *plan) stillThere(ctx context.Context, s *step) {
+	lasting, ok := s.injection.(faults.Lasting)
+	if !ok {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, proofTimeout)
+	defer cancel()
+	if _, err := lasting.Still(ctx); err != nil {
+		p.record(s, record.StepGap, nil, "", "not in force any more when it was to be healed: "+err.Error())
+	}
 }
 
 // healAll undoes whatever is still in force, latest first.

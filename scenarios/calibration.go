@@ -16,23 +16,35 @@ import (
 // load measures is compared with it. No other scenario may claim anything
 // finer than the error found here.
 func calibration() []runner.Scenario {
-	known := []time.Duration{50 * time.Millisecond, 250 * time.Millisecond, time.Second}
-	at := []time.Duration{time.Second, 2 * time.Second, 3 * time.Second}
+	quick := knownOutage("known-outage", "An echo server is away for exactly 50 ms, 250 ms and 1 s: the measured outages must agree with the true ones.",
+		50*time.Millisecond, 250*time.Millisecond, time.Second)
+	long := knownOutage("known-outage-long", "As known-outage, with 5 s as well.",
+		50*time.Millisecond, 250*time.Millisecond, time.Second, 5*time.Second)
+	long.Profile = runner.Nightly
+	return []runner.Scenario{quick, long}
+}
+
+// knownOutage is the calibration with the given outages, one after the other
+// with a good second between them.
+func knownOutage(name, doc string, known ...time.Duration) runner.Scenario {
 	s := runner.Scenario{
-		Name:         "calibration/known-outage",
+		Name:         "calibration/" + name,
 		Row:          "calibration",
-		Doc:          "An echo server is away for exactly 50 ms, 250 ms and 1 s: the measured outages must agree with the true ones.",
+		Doc:          doc,
 		Profile:      runner.Quick,
 		System:       components.Echo{},
-		Load:         load.Probe{Rate: 1000},
-		Duration:     5500 * time.Millisecond,
+		Load:         load.Probe{Rate: 1000, Timeout: 10 * time.Second},
 		SLO:          record.SLO{Latency: 20 * time.Millisecond, Success: 0.99, Stable: 500 * time.Millisecond},
 		Promises:     runner.Promises{runner.CalibrationError(2*time.Millisecond, 5*time.Millisecond)},
 		Resolution:   20 * time.Millisecond,
+		Weight:       runner.Exclusive,
 		KnownOutages: known,
 	}
-	for i, d := range known {
-		s.Faults = append(s.Faults, faults.At(at[i], faults.Blink(harness.Named("echo"), d)))
+	at := time.Second
+	for _, d := range known {
+		s.Faults = append(s.Faults, faults.At(at, faults.Blink(harness.Named("echo"), d)))
+		at += d + time.Second
 	}
-	return []runner.Scenario{s}
+	s.Duration = at + 500*time.Millisecond
+	return s
 }

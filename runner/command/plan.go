@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hadrill/hadrill/faults"
 	"github.com/hadrill/hadrill/faults/agent"
 	"github.com/hadrill/hadrill/harness/engine"
 	"github.com/hadrill/hadrill/runner"
@@ -72,12 +73,13 @@ func (a *app) printPlan(s runner.Scenario, machine *agent.Machine) error {
 			life = "for " + plan.For.String()
 		}
 		fmt.Fprintf(a.out, "  fault    at %v: %s %s %s %s\n", plan.At, plan.Fault, plan.Aim, plan.Params, life)
-		for _, m := range step.Fault.Requires() {
-			ok, why := machine.Has(string(m))
+		used, err := faults.Check(machine, step.Fault)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", s.Name, err))
+		}
+		for _, m := range used {
+			_, why := machine.Has(string(m))
 			fmt.Fprintf(a.out, "             by %s: %s\n", m, why)
-			if !ok {
-				errs = append(errs, fmt.Errorf("%s: fault %s needs %s, which this machine lacks: %s", s.Name, plan.Fault, m, why))
-			}
 		}
 	}
 	fmt.Fprintln(a.out)

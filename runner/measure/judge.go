@@ -98,6 +98,8 @@ func (a *analysis) distrust(j *record.Judgement, q quantity, unproven string) {
 			return
 		case noisy && j.Verdict == record.Failed && excess > q.tolerance:
 			j.Reason += ", by more than the noise explains"
+		case noisy && j.Verdict == record.Pass && q.stands:
+			j.Reason += ", in spite of noise"
 		case noisy && j.Verdict != record.Vacuous:
 			inconclusive(why)
 			return
