@@ -14,6 +14,12 @@
 //	                        -pause, -partition, replica-kill,   -fallback, -after-commit,
 //	                        manager-kill,                       source-partition-asynchronous
 //	                        replicas-cut-source-kill
+//	db/mysql-group          null, primary-kill, -pause,         primary-kill-default-expel,
+//	                        -partition, -kill-backlog,          primary-kill-backlog-eventual
+//	                        secondary-kill
+//	db/read-write-split     lag, replica-kill                   lag-any-replica
+//	db/isolation            lists, bank, lists-kill             lists-repeatable-read,
+//	                                                            bank-repeatable-read
 //
 // A row without a caught twin is not done: a check that never caught anything
 // proves nothing. `go test ./scenarios` runs them all, one subtest each.
@@ -34,6 +40,9 @@ func All() []runner.Scenario {
 		redisCluster(),
 		memcachedPool(),
 		mysqlSemiSync(),
+		mysqlGroup(),
+		mysqlSplit(),
+		mysqlIsolation(),
 	)
 }
 

@@ -52,7 +52,12 @@ func (u *client) connect(ctx context.Context) error {
 		return fmt.Errorf("find the primary: %w", err)
 	}
 	u.primary = primary
-	config := session.Config(primary, session.Application, u.dial)
+	return u.attach(ctx, primary)
+}
+
+// attach connects to a server.
+func (u *client) attach(ctx context.Context, addr netip.AddrPort) error {
+	config := session.Config(addr, session.Application, u.dial)
 	if u.cluster.isolation != "" {
 		config.Params = map[string]string{"transaction_isolation": "'" + hyphenated(u.cluster.isolation) + "'"}
 	}
@@ -132,8 +137,8 @@ func (u *client) do(ctx context.Context, what string, operation func(*sql.Conn) 
 	}
 	u.sent.Store(false)
 	err := operation(u.conn)
-	if err == nil || errors.Is(err, sql.ErrNoRows) {
-		return err
+	if err == nil || errors.Is(err, sql.ErrNoRows) || errors.Is(err, errNotCaughtUp) || errors.Is(err, errIsSource) {
+		return err // answers, all of them
 	}
 	err = fmt.Errorf("%s: %w", what, err)
 	number := session.Number(err)

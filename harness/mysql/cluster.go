@@ -25,6 +25,7 @@ type cluster struct {
 	servers   []*peer
 	names     map[netip.Addr]string
 	isolation string
+	reads     Reads
 	// locate finds the primary as clients do. last is the one that a client
 	// used before; it is what a client falls back to.
 	locate func(ctx context.Context, from harness.Vantage, last netip.AddrPort) (netip.AddrPort, error)
@@ -61,7 +62,8 @@ func (c *cluster) watch(n *harness.Node) error {
 	return nil
 }
 
-// Nodes implements harness.Running: servers, then the manager if there is one.
+// Nodes implements harness.Running: servers, then manager and backup where
+// there are any.
 func (c *cluster) Nodes() []*harness.Node { return c.nodes }
 
 // Stop implements harness.Stopper: it drops the connections for observation.

@@ -48,6 +48,10 @@ type SemiSync struct {
 	// Isolation is the sessions' transaction isolation level; empty is
 	// MySQL's default, "REPEATABLE READ".
 	Isolation string
+	// Reads is where registers are read from; empty is FromSource.
+	Reads Reads
+	// Backup holds the replicas' appliers now and then, as backups do.
+	Backup Backup
 	// Zones places server i in Zones[i mod len]. Empty: one zone.
 	Zones []string
 }
@@ -96,6 +100,8 @@ func (s SemiSync) check() error {
 	refuse(s.AckTimeout%time.Millisecond != 0, "AckTimeout: want whole milliseconds")
 	refuse(s.NetTimeout%time.Second != 0, "NetTimeout: want whole seconds, MySQL knows no finer")
 	refuse(!knownIsolation(s.Isolation), "Isolation: is no isolation level of MySQL")
+	refuse(!s.Reads.known(), "Reads: want FromSource, FromReplicas or FromCaughtUp")
+	errs = append(errs, s.Backup.check())
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("mysql.SemiSync: %w", err)
 	}
@@ -118,6 +124,9 @@ func (s SemiSync) Start(ctx context.Context, env *harness.Env) (harness.Running,
 		specs = append(specs, made)
 	}
 	specs = append(specs, components.Spec(env, "mysql-manager", managerName, s.managerSettings(members)))
+	if s.Backup.enabled() {
+		specs = append(specs, s.Backup.spec(env, members))
+	}
 	nodes, err := env.Start(ctx, specs...)
 	if err != nil {
 		return nil, err

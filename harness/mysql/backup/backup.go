@@ -16,9 +16,12 @@ import (
 	"github.com/hadrill/hadrill/harness/mysql/manager"
 )
 
-const askLimit = time.Second
+const (
+	askLimit = time.Second
+	askAgain = 200 * time.Millisecond // of a server that is no secondary now
+)
 
-// Run takes backups of every secondary, at the same moments, until ctx ends.
+// Run takes backups of every secondary, each by itself, until ctx ends.
 // Say is told of each.
 func Run(ctx context.Context, servers []manager.Server, hold, pause time.Duration, say func(string)) error {
 	var group sync.WaitGroup
@@ -31,36 +34,42 @@ func Run(ctx context.Context, servers []manager.Server, hold, pause time.Duratio
 }
 
 func repeat(ctx context.Context, s manager.Server, hold, pause time.Duration, say func(string)) error {
-	// A clock of fixed ticks keeps the servers' backups side by side.
-	ticker := time.NewTicker(hold + pause)
-	defer ticker.Stop()
 	for {
-		if err := once(ctx, s, hold, say); err != nil && ctx.Err() == nil {
+		wait := pause
+		if held, err := once(ctx, s, hold, say); err != nil && ctx.Err() == nil {
 			say(fmt.Sprintf("backup of %s: %v", s.Name, err))
+		} else if !held {
+			wait = min(pause, askAgain)
 		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-ticker.C:
+		case <-time.After(wait):
 		}
 	}
 }
 
+// secondaryQuery tells a server that takes no writes and replicates: a replica
+// of its own, or an online secondary of a group.
+const secondaryQuery = "SELECT @@global.super_read_only AND (" +
+	"EXISTS(SELECT 1 FROM mysql.slave_master_info WHERE Channel_name = '') OR " +
+	"EXISTS(SELECT 1 FROM performance_schema.replication_group_members WHERE MEMBER_ID = @@server_uuid AND MEMBER_STATE = 'ONLINE' AND MEMBER_ROLE = 'SECONDARY'))"
+
 // once holds a server if it is a secondary. The lock goes with the session.
-func once(ctx context.Context, server manager.Server, hold time.Duration, say func(string)) (err error) {
+func once(ctx context.Context, server manager.Server, hold time.Duration, say func(string)) (held bool, err error) {
 	s, err := session.New(server.Addr, session.Manager, (&net.Dialer{}).DialContext)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	asking, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
-	var readOnly bool
-	if err := s.Scan(asking, "SELECT @@global.super_read_only", &readOnly); err != nil || !readOnly {
-		return err
+	var secondary bool
+	if err := s.Scan(asking, secondaryQuery, &secondary); err != nil || !secondary {
+		return false, err
 	}
 	if err := s.Exec(asking, "FLUSH TABLES WITH READ LOCK"); err != nil {
-		return err
+		return false, err
 	}
 	say(fmt.Sprintf("backup of %s: holds for %s", server.Name, hold))
 	select {
@@ -68,5 +77,5 @@ func once(ctx context.Context, server manager.Server, hold time.Duration, say fu
 	case <-time.After(hold):
 	}
 	say(fmt.Sprintf("backup of %s: done", server.Name))
-	return nil
+	return true, nil
 }

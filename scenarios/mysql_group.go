@@ -1,0 +1,120 @@
+package scenarios
+
+import (
+	"time"
+
+	"github.com/hadrill/hadrill/faults"
+	"github.com/hadrill/hadrill/harness"
+	"github.com/hadrill/hadrill/harness/mysql"
+	"github.com/hadrill/hadrill/runner"
+	"github.com/hadrill/hadrill/runner/check"
+	"github.com/hadrill/hadrill/runner/load"
+	"github.com/hadrill/hadrill/runner/record"
+)
+
+// mysqlGroup is row db/mysql-group: Group Replication, three members, single
+// primary. A transaction commits when a majority has received it, so that
+// losing one member loses nothing. What a failover costs is time: 5 s until a
+// silent member is suspected, which no setting shortens, then the expel
+// time-out, then the backlog of the new primary.
+//
+// Two settings, each wrong by itself for these promises: the default expel
+// time-out of 5 s, which makes a failover take 20 s; and EVENTUAL, with which a
+// new primary answers before it has applied what the old one had committed.
+func mysqlGroup() []runner.Scenario {
+	system := mysql.Group{Members: 3, ExpelTimeout: 0, UnreachableMajorityTimeout: 2 * time.Second}
+	safe := runner.Scenario{
+		Row:        "db/mysql-group",
+		Profile:    runner.Nightly,
+		System:     system,
+		Load:       load.Sets{Rate: 200, Sets: 16, Clients: 16, Timeout: time.Second},
+		SLO:        record.SLO{Latency: 250 * time.Millisecond, Success: 0.99, Stable: 3 * time.Second},
+		Resolution: 250 * time.Millisecond,
+	}
+
+	null := safe
+	null.Name = "db/mysql-group/null"
+	null.Doc = "No fault: every write is received by a majority and read back."
+	null.Duration = 4 * time.Second
+	null.Promises = runner.Promises{runner.Availability(1, 0.999), runner.NoLostWrites(), runner.LatencyP99(50*time.Millisecond, 250*time.Millisecond)}
+
+	// 5 s of suspicion, and what the election takes.
+	failover := runner.Promises{runner.RTO(7*time.Second, 12*time.Second), runner.NoLostWrites()}
+
+	kill := safe
+	kill.Profile = runner.Quick
+	kill.Name = "db/mysql-group/primary-kill"
+	kill.Doc = "The primary is killed: the others expel it and elect a new one, and nothing acknowledged is lost."
+	kill.Faults = faults.Schedule{faults.At(2*time.Second, faults.Kill(harness.Primary))}
+	kill.Duration = 14 * time.Second
+	kill.Promises = failover
+
+	pause := safe
+	pause.Name = "db/mysql-group/primary-pause"
+	pause.Doc = "The primary freezes and thaws when it was expelled: it acknowledges nothing late, and joins again."
+	pause.Faults = faults.Schedule{faults.At(2*time.Second, faults.Pause(harness.Primary)).Lasting(11 * time.Second)}
+	pause.Duration = 20 * time.Second
+	pause.Promises = failover
+
+	partition := safe
+	partition.Name = "db/mysql-group/primary-partition"
+	partition.Doc = "The primary and some clients are cut off: without a majority it commits nothing, the others elect, and healed it joins again."
+	partition.Clients = []string{"minority"}
+	partition.Load = load.Combine(
+		load.Sets{Rate: 150, Sets: 16, Clients: 16, Timeout: time.Second},
+		load.CutOff(load.Sets{Rate: 50, Sets: 16, Clients: 8, Timeout: time.Second, Zone: "minority"}),
+	)
+	partition.Faults = faults.Schedule{
+		faults.At(2*time.Second, faults.Partition{
+			Left:  faults.Side{Nodes: harness.Primary, Clients: []string{"minority"}},
+			Right: faults.Side{Nodes: harness.Except(harness.Primary)},
+		}).Lasting(11 * time.Second),
+	}
+	partition.Duration = 20 * time.Second
+	partition.Promises = failover
+
+	secondary := safe
+	secondary.Name = "db/mysql-group/secondary-kill"
+	secondary.Doc = "A secondary is killed: a majority is left, and clients notice a moment at most."
+	secondary.Faults = faults.Schedule{faults.At(2*time.Second, faults.Kill(harness.Named("mysql-3")))}
+	secondary.Duration = 12 * time.Second
+	secondary.Promises = runner.Promises{runner.RTO(time.Second, 3*time.Second), runner.Availability(0.999, 0.9), runner.NoLostWrites()}
+
+	// Backups hold the secondaries when the primary dies: whoever is elected
+	// has a backlog. Reads must wait for it, which is the price.
+	backlog := safe
+	backlog.Name = "db/mysql-group/primary-kill-backlog"
+	backlog.Doc = "The primary is killed while backups hold the secondaries: the new primary lets reads and writes wait until it has applied its backlog."
+	held := system
+	held.Backup = mysql.Backup{Hold: 16 * time.Second, Pause: 500 * time.Millisecond}
+	backlog.System = held
+	backlog.Load = load.Registers{Rate: 200, Keys: 20, Writes: 0.3, Clients: 24, Timeout: 500 * time.Millisecond}
+	backlog.Faults = faults.Schedule{faults.At(2*time.Second, faults.Kill(harness.Primary))}
+	backlog.Duration = 24 * time.Second
+	backlog.Promises = runner.Promises{
+		runner.RTO(16*time.Second, 21*time.Second), // until the backup ends
+		runner.NoFindings(check.LinearizableRegister),
+		runner.NoFindings(check.NoStaleReads),
+	}
+
+	slow := twin(kill, "primary-kill-default-expel",
+		"Twin: group_replication_member_expel_timeout 5 s, the default: the group waits for the dead, and the failover takes about 20 s.",
+		runner.FailsOn("rto"),
+		func(s *runner.Scenario) {
+			patient := system
+			patient.ExpelTimeout = 5 * time.Second
+			s.System = patient
+		})
+	slow.Profile = runner.Quick
+
+	eventual := twin(backlog, "primary-kill-backlog-eventual",
+		"Twin: consistency EVENTUAL. The new primary answers before it has applied what was acknowledged: clients read the past.",
+		runner.FailsOn("check."+check.LinearizableRegister, "check."+check.NoStaleReads),
+		func(s *runner.Scenario) {
+			careless := held
+			careless.Consistency = mysql.Eventual
+			s.System = careless
+		})
+
+	return []runner.Scenario{null, kill, pause, partition, secondary, backlog, slow, eventual}
+}
