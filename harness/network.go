@@ -55,13 +55,18 @@ func (e *Env) makeBridge(ctx context.Context, zone string, index int) (*bridge, 
 			continue
 		}
 		b.prefix, b.gateway = slice, hostAddr(slice, gatewayOffset)
-		created, err := e.engine.Client().NetworkCreate(ctx, b.name, client.NetworkCreateOptions{
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("create network %s: %w", b.name, err)
+		}
+		creating, done := uncut(ctx)
+		created, err := e.engine.Client().NetworkCreate(creating, b.name, client.NetworkCreateOptions{
 			Driver:   "bridge",
 			Internal: true,
 			IPAM:     &network.IPAM{Config: []network.IPAMConfig{{Subnet: slice, Gateway: b.gateway}}},
 			Options:  map[string]string{"com.docker.network.bridge.name": b.device},
 			Labels:   e.labels("network", ""),
 		})
+		done()
 		if err == nil {
 			b.id = created.ID
 			return b, nil

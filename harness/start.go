@@ -144,11 +144,13 @@ func (e *Env) startOne(ctx context.Context, n *Node, s NodeSpec) error {
 	e.mu.Lock()
 	image := e.images[s.Component].Ref
 	e.mu.Unlock()
+	creating, done := uncut(ctx)
+	defer done()
 	files := make([]testcontainers.ContainerFile, len(s.Files))
 	for i, f := range s.Files {
 		files[i] = testcontainers.ContainerFile{Reader: bytes.NewReader(f.Content), ContainerFilePath: f.Path, FileMode: int64(mode(f.Mode))}
 	}
-	made, err := e.engine.Provider().CreateContainer(ctx, testcontainers.ContainerRequest{
+	made, err := e.engine.Provider().CreateContainer(creating, testcontainers.ContainerRequest{
 		Name:               "hadrill-" + e.options.Run + "-" + s.Name,
 		Image:              image,
 		Entrypoint:         s.Command[:1],
@@ -174,6 +176,15 @@ func (e *Env) startOne(ctx context.Context, n *Node, s NodeSpec) error {
 		return err
 	}
 	return made.Start(ctx)
+}
+
+// createLimit bounds one request to create something.
+const createLimit = 30 * time.Second
+
+// uncut is a context for a request that creates something. Cut short, the
+// engine might still carry it out, after Close has looked for what to remove.
+func uncut(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), createLimit)
 }
 
 func mode(m fs.FileMode) fs.FileMode {
