@@ -169,12 +169,32 @@ func TestARestartUnderFaultIsReportedAndTheFaultIsDoneAgain(t *testing.T) {
 	require.NoError(t, err)
 	_, err = h.Effective(ctx)
 	require.NoError(t, err)
+	// An observer beside the agent tries all the while: the restarted service
+	// must never be reached.
+	stop, reached := make(chan struct{}), make(chan int)
+	go func() {
+		n := 0
+		for {
+			select {
+			case <-stop:
+				reached <- n
+				return
+			default:
+			}
+			if answer, err := b.ask("dial "+a.endpoint()+" 3", time.Second); err == nil && answer == "ok" {
+				n++
+			}
+		}
+	}()
 	_, err = r.engine.Client().ContainerRestart(ctx, a.id, client.ContainerRestartOptions{Timeout: new(int)})
 	require.NoError(t, err)
 	gap := awaitEvent(t, r.agent, EventGap)
 	require.Equal(t, "n1", gap.Node)
 	require.Less(t, gap.Before, gap.After)
-	t.Logf("without the fault for %v", time.Duration(gap.After-gap.Before))
+	t.Logf("without the fault, and without a process, for %v", time.Duration(gap.After-gap.Before))
+	require.Eventually(t, func() bool { _, err := a.ask("ping", time.Second); return err == nil }, 5*time.Second, 5*time.Millisecond)
+	close(stop)
+	require.Zero(t, <-reached, "the fault was there before the service")
 	_, err = h.Still(ctx)
 	require.NoError(t, err)
 	require.False(t, b.sees(a))

@@ -75,6 +75,10 @@ type Handle struct {
 // events are dropped.
 func (c *Client) Events() <-chan Event { return c.events }
 
+// Gone is closed when the agent does not answer any more. Whatever damage was
+// in force then is undone by the agent, or by whoever recovers its run.
+func (c *Client) Gone() <-chan struct{} { return c.done }
+
 // Watch makes the agent learn every container of the run now, so that the
 // first fault finds them open. Nodes that start later are learned by themselves.
 func (c *Client) Watch(ctx context.Context) error {

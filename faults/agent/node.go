@@ -104,7 +104,8 @@ func (n *Node) born(pid int) (*Life, error) {
 func (n *Node) follow(life *Life) {
 	life.await()
 	n.mu.Lock()
-	if n.life == life {
+	died := n.life == life
+	if died {
 		n.life = nil
 		n.deaths = life.diedAt
 		n.change()
@@ -112,6 +113,9 @@ func (n *Node) follow(life *Life) {
 	}
 	n.mu.Unlock()
 	life.close()
+	if dir, _, err := life.Cgroup("freezer"); died && err == nil {
+		n.expect(dir)
+	}
 }
 
 // change must be called with the lock held.

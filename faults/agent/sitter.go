@@ -18,6 +18,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/hadrill/hadrill/harness"
+	"github.com/hadrill/hadrill/harness/engine"
 )
 
 // The sitter covers what the agent cannot: the time before the agent serves,
@@ -29,22 +30,26 @@ const (
 	goodbye = "goodbye\n"
 	// agentTurn is how long the sitter watches a living agent clean up.
 	agentTurn = 90 * time.Second
+	// sitterLook is how often the runner looks whether the engine, without
+	// which the sitter can do nothing, is still there.
+	sitterLook = time.Second
 )
 
 // sitter is the runner's side: the process and the pipe.
 type sitter struct {
+	engine  *engine.Engine
 	process *exec.Cmd
 	pipe    io.WriteCloser
 	stderr  *tail
 }
 
-func startSitter(run, socket, image string) (*sitter, error) {
-	s := &sitter{stderr: &tail{}}
+func startSitter(eng *engine.Engine, run, image string) (*sitter, error) {
+	s := &sitter{engine: eng, stderr: &tail{}}
 	// /proc/self/exe is this program even after its file was replaced.
 	s.process = exec.Command("/proc/self/exe")
 	s.process.Args = []string{"hadrill-sitter"}
 	s.process.Env = []string{
-		envRole + "=" + roleSitter, envRun + "=" + run, envSocket + "=" + socket, envImage + "=" + image,
+		envRole + "=" + roleSitter, envRun + "=" + run, envSocket + "=" + eng.Socket(), envImage + "=" + image,
 		"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"),
 	}
 	s.process.Stderr = s.stderr
@@ -67,13 +72,28 @@ func (s *sitter) dismiss() error {
 }
 
 // cleanUp closes the pipe and waits for the sitter to end: without a goodbye
-// before it, after it has removed what is left of the run.
+// before it, after it has removed what is left of the run. While the engine
+// does not answer nothing can be removed; then the sitter is left to itself: it
+// goes on trying for agentTurn, also after the death of this process.
 func (s *sitter) cleanUp() error {
 	_ = s.pipe.Close()
-	if err := s.process.Wait(); err != nil {
-		return fmt.Errorf("sitter: %w: %s", err, s.stderr)
+	ended := make(chan error, 1)
+	go func() { ended <- s.process.Wait() }()
+	look := time.NewTicker(sitterLook)
+	defer look.Stop()
+	for {
+		select {
+		case err := <-ended:
+			if err != nil {
+				return fmt.Errorf("sitter: %w: %s", err, s.stderr)
+			}
+			return nil
+		case <-look.C:
+			if lost := s.engine.Answers(context.Background()); lost != nil {
+				return fmt.Errorf("sitter: cannot clean up now, goes on trying for %v: %w", agentTurn, lost)
+			}
+		}
 	}
-	return nil
 }
 
 // sitterMain is the sitter's life.

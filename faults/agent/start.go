@@ -51,7 +51,7 @@ func Start(ctx context.Context, eng *engine.Engine, o Options) (*Client, error) 
 	if err != nil {
 		return nil, fmt.Errorf("start agent: %w", err)
 	}
-	sitter, err := startSitter(o.Run, eng.Socket(), image.Ref)
+	sitter, err := startSitter(eng, o.Run, image.Ref)
 	if err != nil {
 		return nil, fmt.Errorf("start agent: %w", err)
 	}
