@@ -78,6 +78,8 @@ func wrote(log *record.Log) bool {
 		switch o.Function {
 		case record.Add, record.Enqueue, record.Write, record.Append:
 			return true
+		case record.Transaction:
+			return slices.ContainsFunc(o.Micro, func(m record.Micro) bool { return m.Function == record.Append })
 		default:
 			return false
 		}

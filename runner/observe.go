@@ -34,8 +34,8 @@ func startObserver(ctx context.Context, d *drill) *observer {
 	ctx, cancel := context.WithCancel(ctx)
 	o := &observer{cancel: cancel}
 	if reporter, ok := d.system.(harness.RoleReporter); ok {
-		last := map[string]harness.Belief{}
-		o.every(ctx, beliefPeriod, func() { observeBeliefs(ctx, d, reporter, last) })
+		seen := &beliefs{last: map[string]harness.Belief{}, at: map[string]record.Time{}}
+		o.every(ctx, beliefPeriod, func() { observeBeliefs(ctx, d, reporter, seen) })
 	}
 	if reporter, ok := d.system.(harness.RedundancyReporter); ok {
 		last := [2]int{-1, -1}
@@ -85,18 +85,33 @@ func (o *observer) relayAgent(ctx context.Context, d *drill) {
 	}
 }
 
-func observeBeliefs(ctx context.Context, d *drill, reporter harness.RoleReporter, last map[string]harness.Belief) {
-	beliefs := reporter.Beliefs(ctx)
+// beliefs are the last answers of every node, and when they were asked for.
+type beliefs struct {
+	last map[string]harness.Belief
+	at   map[string]record.Time
+}
+
+// observeBeliefs records what has changed since the last round. A change lies
+// between the last time the old belief was heard and now: that is its bracket.
+func observeBeliefs(ctx context.Context, d *drill, reporter harness.RoleReporter, seen *beliefs) {
+	asked := d.clock.now()
+	answers := reporter.Beliefs(ctx)
 	if ctx.Err() != nil {
 		return // an aborted question is no belief
 	}
-	for _, b := range beliefs {
-		old, seen := last[b.Node]
-		if seen && old.Self == b.Self && old.Primary == b.Primary && old.Term == b.Term {
+	now := d.clock.now()
+	for _, b := range answers {
+		old, known := seen.last[b.Node]
+		before, heard := seen.at[b.Node], seen.at[b.Node] != 0
+		seen.last[b.Node], seen.at[b.Node] = b, asked
+		if known && old.Self == b.Self && old.Primary == b.Primary && old.Term == b.Term {
 			continue
 		}
-		last[b.Node] = b
-		d.event(record.Event{Kind: record.EventBelief, Node: b.Node, Name: string(b.Self), Text: b.Primary, Number: float64(b.Term), How: b.Err})
+		e := record.Event{At: now, Kind: record.EventBelief, Node: b.Node, Name: string(b.Self), Text: b.Primary, Number: float64(b.Term), How: b.Err}
+		if heard {
+			e.Bracket = &record.Bracket{Before: before, After: now}
+		}
+		d.event(e)
 	}
 }
 
