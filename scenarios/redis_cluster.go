@@ -116,14 +116,13 @@ func redisCluster() []runner.Scenario {
 		})
 
 	staleMap := twin(kill, "primary-kill-stale-map",
-		"Twin: clients reload the map of slots every 10 s, go-redis' default. The replica has long taken over while they still dial the dead primary.",
+		"Twin: clients reload the map of slots every 60 s, go-redis' default. The replica has long taken over while they still dial the dead primary.",
 		runner.FailsOn("rto"),
 		func(s *runner.Scenario) {
 			lazy := sound
 			lazy.Refresh = 0
 			s.System = lazy
 			s.Profile = runner.Nightly
-			s.Duration = 20 * time.Second
 		})
 
 	return []runner.Scenario{null, kill, pause, follower, partition, noReplica, fullCoverage, staleMap}

@@ -35,7 +35,7 @@ import (
 // "Write safety"): state the promise in seconds.
 //
 // What hadrill found: the client decides the outage as much as the cluster.
-// go-redis reloads the map of slots when a node redirects it, and every 10 s
+// go-redis reloads the map of slots when a node redirects it, and every 60 s
 // otherwise. A dead primary redirects nobody, so its clients go on dialling it
 // until the next reload: see Refresh.
 type Cluster struct {
@@ -57,7 +57,7 @@ type Cluster struct {
 	AppendFsync string
 
 	// Refresh is how often clients reload the map of slots unasked; go-redis'
-	// default is 10 s.
+	// default is 60 s.
 	Refresh time.Duration
 
 	// Zones places the primary of shard i in Zones[i mod len], its first
