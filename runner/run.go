@@ -86,18 +86,9 @@ func Run(ctx context.Context, s Scenario, o Options) (dir string, err error) {
 		return d.dir, err
 	}
 	runErr := d.carryThrough(ctx)
+	failedIn := d.phase
 	stopErr := d.stop()
-	if ctx.Err() != nil && runErr != nil {
-		d.note("interrupted", context.Cause(ctx).Error())
-		runErr = fmt.Errorf("run %s: %w", s.Name, ErrInterrupted)
-	} else if runErr != nil {
-		d.event(record.Event{Kind: record.EventError, Name: d.phase, Text: runErr.Error()})
-	}
-	if stopErr != nil {
-		d.event(record.Event{Kind: record.EventError, Name: record.PhaseStop, Text: stopErr.Error()})
-	}
-	closeErr := d.log.Close()
-	return d.dir, errors.Join(runErr, stopErr, closeErr, d.recordingError())
+	return d.dir, d.conclude(ctx, failedIn, runErr, stopErr)
 }
 
 // drill is one run under way.
@@ -227,14 +218,20 @@ func (d *drill) quiesce(ctx context.Context) error {
 func (d *drill) drive(ctx context.Context, plan *plan) error {
 	watch := startObserver(ctx, d)
 	defer watch.stop()
+	ctx, release := d.guarded(ctx)
+	defer release()
 	start := d.clock.now().Add(loadLeadIn)
 	d.enterAt(start, record.PhaseBaseline)
-	group, ctx := errgroup.WithContext(ctx)
+	group, driving := errgroup.WithContext(ctx)
 	for _, session := range d.loads {
-		group.Go(func() error { return session.Run(ctx, start, d.scenario.Duration) })
+		group.Go(func() error { return session.Run(driving, start, d.scenario.Duration) })
 	}
-	group.Go(func() error { return plan.execute(ctx, start) })
-	return group.Wait()
+	group.Go(func() error { return plan.execute(driving, start) })
+	err := group.Wait()
+	if lost := lostAgent(ctx); lost != nil {
+		return lost
+	}
+	return err
 }
 
 // readBack quiesces the system and makes the definitive read. A load that
@@ -278,20 +275,27 @@ func (d *drill) stop() error {
 	if stopper, ok := d.system.(harness.Stopper); ok {
 		errs = append(errs, stopper.Stop(ctx))
 	}
-	errs = append(errs, d.auditResidue(ctx))
+	if err := d.auditResidue(ctx); err != nil {
+		errs = append(errs, fmt.Errorf("run %s: %w: %w", d.run, ErrResidue, err))
+	}
 	if d.env != nil {
 		errs = append(errs, d.env.Close(ctx))
 	}
 	if d.agent != nil {
-		errs = append(errs, d.agent.Close(ctx))
-		left, err := harness.Residue(ctx, d.options.Engine, d.run)
-		if err == nil && len(left) > 0 {
-			err = fmt.Errorf("%s: run `hadrill clean`", strings.Join(left, ", "))
+		if err := d.endAgent(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("run %s: %w: %w", d.run, ErrResidue, err))
 		}
-		errs = append(errs, err)
 	}
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("run %s: %w: %w", d.run, ErrResidue, err)
+	return errors.Join(errs...)
+}
+
+// endAgent ends the agent, which heals what is not, and looks for what the run
+// has left by its label: the engine's word, whatever anybody else reported.
+func (d *drill) endAgent(ctx context.Context) error {
+	closed := d.agent.Close(ctx)
+	left, err := harness.Residue(ctx, d.options.Engine, d.run)
+	if len(left) > 0 {
+		err = fmt.Errorf("%s: run `hadrill clean`", strings.Join(left, ", "))
 	}
-	return nil
+	return errors.Join(closed, err)
 }

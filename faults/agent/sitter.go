@@ -27,9 +27,14 @@ import (
 // open. The pipe's end without a goodbye is the runner's end, however it came:
 // the sitter lets the agent do its work, and does what is left.
 const (
+	// Patience is how long what a run has left is looked after when its
+	// engine is away: back within it, all is healed and removed by itself.
+	Patience = 90 * time.Second
+
 	goodbye = "goodbye\n"
-	// agentTurn is how long the sitter watches a living agent clean up.
-	agentTurn = 90 * time.Second
+	// agentTurn is how long the sitter watches a living agent clean up, and
+	// how long it waits for an engine that does not answer.
+	agentTurn = Patience
 	// sitterLook is how often the runner looks whether the engine, without
 	// which the sitter can do nothing, is still there.
 	sitterLook = time.Second

@@ -144,6 +144,11 @@ func (a *analysis) verdict() (record.Verdict, string) {
 			return record.HarnessError, fmt.Sprintf("the toolkit failed at %s: %s", e.Name, e.Text)
 		}
 	}
+	for i := range a.log.Events {
+		if e := &a.log.Events[i]; e.Kind == record.EventNote && e.Name == record.NoteInterrupted {
+			return record.Inconclusive, "the run was interrupted (" + e.Text + "), healed and cleaned up: what it had seen until then proves nothing"
+		}
+	}
 	js := a.result.Judgements
 	if len(js) == 0 {
 		return record.Vacuous, "the scenario promises nothing, so nothing was judged"

@@ -218,6 +218,10 @@ const (
 	EventError      EventKind = "error"      // the toolkit failed at something: Name is the place, Text the error
 )
 
+// NoteInterrupted is the Name of the EventNote of a run that was cut short from
+// outside, in good order: its Text says by what.
+const NoteInterrupted = "interrupted"
+
 // FaultStep is the Name of an EventFault.
 type FaultStep = string
 
