@@ -10,6 +10,9 @@
 //	cache/redis-cluster     null, primary-kill, -pause,         primary-kill-no-replica,
 //	                        -partition, replica-kill            -full-coverage, -stale-map
 //	cache/memcached         null, kill, pause, kill-return      kill-no-ejection, kill-modulo
+//	coordination/etcd       null, leader-kill, -pause,          leader-partition-serializable
+//	                        -partition, follower-kill
+//	coordination/lock       null, holder-kill, holder-pause     holder-pause-unfenced
 //	db/mysql-semisync       null, source-kill, -kill-return,    replicas-cut-source-kill-asynchronous,
 //	                        -pause, -partition, replica-kill,   -fallback, -after-commit,
 //	                        manager-kill,                       source-partition-asynchronous
@@ -39,6 +42,8 @@ func All() []runner.Scenario {
 		redisSentinel(),
 		redisCluster(),
 		memcachedPool(),
+		etcdCluster(),
+		lock(),
 		mysqlSemiSync(),
 		mysqlGroup(),
 		mysqlSplit(),

@@ -1,0 +1,64 @@
+package scenarios
+
+import (
+	"time"
+
+	"github.com/hadrill/hadrill/faults"
+	"github.com/hadrill/hadrill/harness"
+	"github.com/hadrill/hadrill/harness/etcd"
+	"github.com/hadrill/hadrill/harness/lockset"
+	"github.com/hadrill/hadrill/runner"
+	"github.com/hadrill/hadrill/runner/load"
+	"github.com/hadrill/hadrill/runner/record"
+)
+
+// lock is row coordination/lock: workers that change a shared set under a lock
+// with a lease in etcd. The holder dies, or freezes for longer than its lease
+// and comes back in the middle of a change: no acknowledged element may be
+// lost, and another must take over soon after the lease has run out.
+func lock() []runner.Scenario {
+	const lease = 2 * time.Second
+	fenced := lockset.System{Workers: 3, Lease: lease, Work: 20 * time.Millisecond, Fencing: true, Etcd: etcd.Cluster{Members: 3}}
+	safe := runner.Scenario{
+		Row:     "coordination/lock",
+		Profile: runner.Nightly,
+		System:  fenced,
+		// A change takes 20 ms and more, one at a time: 25 a second leave the
+		// holder idle for part of the time only.
+		Load:       load.Sets{Rate: 25, Sets: 1, Clients: 8, Timeout: time.Second},
+		SLO:        record.SLO{Latency: 500 * time.Millisecond, Success: 0.95, Stable: 2 * time.Second},
+		Resolution: 250 * time.Millisecond,
+	}
+
+	null := safe
+	null.Name = "coordination/lock/null"
+	null.Doc = "No fault: every change is made under the lock and kept."
+	null.Duration = 5 * time.Second
+	null.Promises = runner.Promises{runner.Availability(1, 0.99), runner.NoLostWrites()}
+
+	promises := runner.Promises{runner.NoLostWrites(), runner.RTO(lease+2*time.Second, lease+4*time.Second)}
+
+	kill := safe
+	kill.Name = "coordination/lock/holder-kill"
+	kill.Doc = "The holder is killed: its lease runs out, another takes the lock, and no acknowledged change is lost."
+	kill.Faults = faults.Schedule{faults.At(2*time.Second, faults.Kill(harness.Primary))}
+	kill.Duration = 10 * time.Second
+	kill.Promises = promises
+
+	pause := kill
+	pause.Name = "coordination/lock/holder-pause"
+	pause.Doc = "The holder freezes past its lease, in the middle of a change, and thaws when another holds the lock: its late write is fenced off."
+	pause.Faults = faults.Schedule{faults.At(2*time.Second, faults.Pause(harness.Primary)).Lasting(6 * time.Second)}
+	pause.Duration = 13 * time.Second
+
+	unfenced := twin(pause, "holder-pause-unfenced",
+		"Twin: no fencing token goes with the write. The thawed holder writes the set as it was before it froze, and what its successor acknowledged is gone.",
+		runner.FailsOn("lost"),
+		func(s *runner.Scenario) {
+			open := fenced
+			open.Fencing = false
+			s.System = open
+		})
+
+	return []runner.Scenario{null, kill, pause, unfenced}
+}
