@@ -105,6 +105,18 @@ func TestNoiseTakesBackAFailureThatItCouldExplainAndNoOther(t *testing.T) {
 	assert.Equal(t, record.Failed, tell(1300*ms).Verdict, "0.3 s past the limit, with 0.2 s of noise")
 }
 
+func TestNoiseLeavesACalibrationsPassAloneButNotItsFailure(t *testing.T) {
+	tell := func(stalled time.Duration) *record.Result {
+		s := newStory(12*time.Second).fault(3*time.Second, 4*time.Second).stall(0, 3*time.Second, 3*time.Second+stalled).
+			stall(1, 7*time.Second, 7200*ms) // the control lane: 0.2 s of noise
+		s.log.Header.Scenario.KnownOutages = []time.Duration{time.Second}
+		return s.promise(objective("calibration.error", 0.01)).analyze()
+	}
+	assert.Equal(t, record.Pass, tell(time.Second).Verdict, "noise could only have made the error larger")
+	assert.Equal(t, record.Inconclusive, tell(1100*ms).Verdict, "0.1 s of error, with 0.2 s of noise")
+	assert.Equal(t, record.Failed, tell(1500*ms).Verdict, "0.5 s of error, with 0.2 s of noise")
+}
+
 func TestNoiseLeavesLossesAlone(t *testing.T) {
 	s := newStory(12*time.Second).fault(3*time.Second, 0).down(3*time.Second, 4*time.Second).writes().
 		stall(1, 7*time.Second, 7200*ms).promise(record.Objective{Name: "lost", Kind: record.KindDurability, Unit: "ops"})
