@@ -11,7 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hadrill/hadrill/reports"
+	"github.com/hadrill/hadrill/runner"
 	"github.com/hadrill/hadrill/runner/record"
+	"github.com/hadrill/hadrill/runner/suite"
 )
 
 func TestAReportStandsWhereTheRunsAreOrWhereItIsWanted(t *testing.T) {
@@ -64,10 +66,10 @@ func TestTheScorecardSpeaksOfOneInvocationAlone(t *testing.T) {
 		folder, err := newInvocation(top, began)
 		require.NoError(t, err)
 		store(t, folder, kills(2, second, night)...)
-		now, suite, err := (&app{}).suite([]string{folder}, scope{})
+		now, card, err := (&app{}).suite([]string{folder}, scope{})
 		require.NoError(t, err)
-		suite.NoPlots = true
-		require.NoError(t, publish(suite, top))
+		card.NoPlots = true
+		require.NoError(t, publish(card, top))
 		assert.Equal(t, folder, now.dir)
 	}
 	assert.DirExists(t, filepath.Join(top, "20260316T020000Z"))
@@ -129,4 +131,14 @@ func TestCompareListsTheMostHarmfulChangeFirst(t *testing.T) {
 	same := store(t, t.TempDir(), append(kills(6, 2*second, 2), repeated(stored{scenario: pauseKill, outage: second, night: 2}, 6)...)...)
 	code, _, errs = hadrill("compare", base, same)
 	assert.Equal(t, 0, code, errs)
+}
+
+func TestARunSaysHowToRunItAloneAgain(t *testing.T) {
+	s := declaredHere()[1]
+	again := suite.Reproduce(s, 42)
+	assert.Equal(t, "hadrill run --seed 42 "+pauseKill, again)
+	assert.Empty(t, faultsOfCall(strings.TrimPrefix(again, "hadrill ")))
+	chosen, err := (&app{scenarios: declaredHere()}).choose([]string{s.Name}, runner.Quick)
+	require.NoError(t, err)
+	assert.Equal(t, []string{pauseKill}, names(chosen), "this scenario and no other")
 }

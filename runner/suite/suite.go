@@ -1,5 +1,6 @@
 // Package suite runs scenarios, alone or many, and leaves complete run
-// folders behind: event log, run.json, junit.xml, page, node logs.
+// folders behind: event log, run.json, junit.xml, page, node logs. Unless
+// Options.Command says otherwise, each run records how to run it alone again.
 //
 //	for each scenario, for each repetition:
 //	    runner.Run ─▶ run.log ─▶ runner.Analyze ─▶ reports.WriteRun
@@ -10,6 +11,7 @@
 package suite
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,9 +49,16 @@ func (o Outcome) AsExpected() bool {
 	}
 }
 
+// Reproduce is the command that runs one scenario again with the same seed:
+// of this scenario alone, whatever else the suite ran beside it.
+func Reproduce(s runner.Scenario, seed uint64) string {
+	return fmt.Sprintf("hadrill run --seed %d %s", seed, s.Name)
+}
+
 // Drill runs one scenario once, judges it and writes its reports.
 func Drill(ctx context.Context, s runner.Scenario, o runner.Options) Outcome {
 	began := time.Now()
+	o.Command = cmp.Or(o.Command, Reproduce(s, o.Seed))
 	out := Outcome{Scenario: s, Repeat: o.Repeat}
 	out.Dir, out.Err = runner.Run(ctx, s, o)
 	if out.Dir != "" {
@@ -79,23 +88,40 @@ type Plan struct {
 	Done func(Outcome)
 }
 
+// shareOfDrill is what one medium drill takes of the capacity.
+const shareOfDrill = 2
+
+// share is how much of the capacity a drill takes. One at a time means one.
+func (p Plan) share(s runner.Scenario, capacity int64) int64 {
+	switch {
+	case p.Parallel <= 1 || s.Weight == runner.Exclusive:
+		return capacity
+	case s.Weight == runner.Light:
+		return shareOfDrill / 2
+	default:
+		return shareOfDrill
+	}
+}
+
 // Run runs the plan and returns the outcomes in order of scenario and
 // repetition. A drill that cannot be carried through does not stop the
 // others; the end of ctx does, and no further drill is started.
 func (p Plan) Run(ctx context.Context) []Outcome {
 	repeat, parallel := max(p.Repeat, 1), max(p.Parallel, 1)
 	outcomes := make([]Outcome, len(p.Scenarios)*repeat)
-	slots := semaphore.NewWeighted(int64(parallel))
+	capacity := int64(parallel) * shareOfDrill
+	slots := semaphore.NewWeighted(capacity)
 	var group errgroup.Group
 	var mu sync.Mutex
 	for i := range outcomes {
 		s := p.Scenarios[i/repeat]
-		if err := slots.Acquire(ctx, 1); err != nil {
+		share := p.share(s, capacity)
+		if err := slots.Acquire(ctx, share); err != nil {
 			outcomes[i] = Outcome{Scenario: s, Repeat: i%repeat + 1, Err: fmt.Errorf("%s: not run: %w", s.Name, runner.ErrInterrupted)}
 			continue
 		}
 		group.Go(func() error {
-			defer slots.Release(1)
+			defer slots.Release(share)
 			o := p.Options
 			o.Repeat = i%repeat + 1
 			outcomes[i] = Drill(ctx, s, o)
