@@ -31,11 +31,12 @@ type cluster struct {
 	locate func(ctx context.Context, from harness.Vantage, last netip.AddrPort) (netip.AddrPort, error)
 }
 
-// peer is one server and two connections to ask it: one for beliefs, which
-// must never wait behind a slower question.
+// peer is one server, what it is asked again and again, and a connection for
+// every other question.
 type peer struct {
 	node    *harness.Node
 	beliefs *session.Session
+	belief  *question[harness.Belief]
 	health  *session.Session
 }
 
@@ -47,8 +48,8 @@ func newCluster(env *harness.Env, nodes []*harness.Node, isolation string) (*clu
 	return c, nil
 }
 
-// watch opens the sessions with a server.
-func (c *cluster) watch(n *harness.Node) error {
+// watch opens the sessions with a server; believes asks it what it believes.
+func (c *cluster) watch(n *harness.Node, believes func(context.Context, *peer) (harness.Belief, error)) error {
 	addr := netip.AddrPortFrom(n.Addr(), session.Port)
 	beliefs, err := session.New(addr, session.Manager, c.env.Data().DialContext)
 	if err != nil {
@@ -58,7 +59,9 @@ func (c *cluster) watch(n *harness.Node) error {
 	if err != nil {
 		return err
 	}
-	c.servers = append(c.servers, &peer{n, beliefs, health})
+	p := &peer{node: n, beliefs: beliefs, health: health}
+	p.belief = newQuestion(func(ctx context.Context) (harness.Belief, error) { return believes(ctx, p) })
+	c.servers = append(c.servers, p)
 	return nil
 }
 
@@ -70,9 +73,25 @@ func (c *cluster) Nodes() []*harness.Node { return c.nodes }
 func (c *cluster) Stop(context.Context) error {
 	var errs []error
 	for _, p := range c.servers {
+		p.belief.stop()
 		errs = append(errs, p.beliefs.Close(), p.health.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// Beliefs implements harness.RoleReporter: every server is asked at once, and
+// one that does not answer soon is not waited for.
+func (c *cluster) Beliefs(ctx context.Context) []harness.Belief {
+	ctx, cancel := context.WithTimeout(ctx, beliefLimit)
+	defer cancel()
+	beliefs, errs := ask(c.servers, func(p *peer) (harness.Belief, error) { return p.belief.answer(ctx) })
+	for i, p := range c.servers {
+		beliefs[i].Node = p.node.Name()
+		if errs[i] != nil {
+			beliefs[i] = harness.Belief{Node: p.node.Name(), Self: harness.Unknown, Err: errs[i].Error()}
+		}
+	}
+	return beliefs
 }
 
 // ask puts a question to all servers at once; answer i is server i's.

@@ -39,7 +39,7 @@ func newGroupRunning(g Group, env *harness.Env, nodes []*harness.Node) (*GroupRu
 		return nil, err
 	}
 	for _, n := range nodes[:g.Members] {
-		if err := c.watch(n); err != nil {
+		if err := c.watch(n, c.memberBelief); err != nil {
 			return nil, err
 		}
 	}
@@ -167,25 +167,21 @@ func (d *directory) primary(ctx context.Context) (netip.AddrPort, error) {
 	return netip.AddrPort{}, errors.New("no member sees a majority with a primary")
 }
 
-// Beliefs implements harness.RoleReporter. A member believes that it is the
-// primary when the group says so and it takes writes.
-func (r *GroupRunning) Beliefs(ctx context.Context) []harness.Belief {
-	ctx, cancel := context.WithTimeout(ctx, beliefLimit)
-	defer cancel()
-	views, errs := ask(r.servers, func(p *peer) (view, error) { return look(ctx, p.beliefs) })
-	beliefs := make([]harness.Belief, len(views))
-	for i, v := range views {
-		beliefs[i] = harness.Belief{Node: r.servers[i].node.Name(), Self: harness.Replica, Primary: r.nameOf(v.primary)}
-		switch {
-		case errs[i] != nil:
-			beliefs[i].Self, beliefs[i].Err = harness.Unknown, errs[i].Error()
-		case v.leads && !v.readOnly:
-			beliefs[i].Self = harness.Primary
-		case v.self != "ONLINE" && v.self != "RECOVERING":
-			beliefs[i].Self = harness.Unknown
-		}
+// memberBelief asks a member. It believes that it is the primary when the group
+// says so and it takes writes.
+func (c *cluster) memberBelief(ctx context.Context, p *peer) (harness.Belief, error) {
+	v, err := look(ctx, p.beliefs)
+	if err != nil {
+		return harness.Belief{}, err
 	}
-	return beliefs
+	b := harness.Belief{Self: harness.Replica, Primary: c.nameOf(v.primary)}
+	switch {
+	case v.leads && !v.readOnly:
+		b.Self = harness.Primary
+	case v.self != "ONLINE" && v.self != "RECOVERING":
+		b.Self = harness.Unknown
+	}
+	return b, nil
 }
 
 // Redundancy implements harness.RedundancyReporter: members online, in the

@@ -43,7 +43,7 @@ func newSemiSyncRunning(s SemiSync, env *harness.Env, nodes []*harness.Node) (*S
 	servers, boss := nodes[:s.Replicas+1], nodes[s.Replicas+1]
 	c.reads = s.Reads
 	for _, n := range servers {
-		if err := c.watch(n); err != nil {
+		if err := c.watch(n, c.serverBelief); err != nil {
 			return nil, err
 		}
 	}
@@ -84,30 +84,28 @@ func (r *SemiSyncRunning) Stop(ctx context.Context) error {
 // table answers at once, also while replication is being reconfigured.
 const beliefQuery = "SELECT @@global.read_only OR @@global.super_read_only, COALESCE((SELECT Host FROM mysql.slave_master_info LIMIT 1), '')"
 
-// Beliefs implements harness.RoleReporter. A server believes that it is the
-// primary when it takes writes; the manager says whom it decided for.
+// serverBelief asks a server. It believes that it is the primary when it takes
+// writes.
+func (c *cluster) serverBelief(ctx context.Context, p *peer) (harness.Belief, error) {
+	var readOnly bool
+	var follows string
+	if err := p.beliefs.Scan(ctx, beliefQuery, &readOnly, &follows); err != nil {
+		return harness.Belief{}, err
+	}
+	if readOnly {
+		return harness.Belief{Self: harness.Replica, Primary: c.nameOf(follows)}, nil
+	}
+	return harness.Belief{Self: harness.Primary, Primary: p.node.Name()}, nil
+}
+
+// Beliefs implements harness.RoleReporter: the servers', and the manager's,
+// which says whom it decided for.
 func (r *SemiSyncRunning) Beliefs(ctx context.Context) []harness.Belief {
 	ctx, cancel := context.WithTimeout(ctx, beliefLimit)
 	defer cancel()
 	managers := make(chan harness.Belief, 1)
 	go func() { managers <- r.managerBelief(ctx) }()
-	beliefs, errs := ask(r.servers, func(p *peer) (harness.Belief, error) {
-		var readOnly bool
-		var follows string
-		if err := p.beliefs.Scan(ctx, beliefQuery, &readOnly, &follows); err != nil {
-			return harness.Belief{}, err
-		}
-		if readOnly {
-			return harness.Belief{Self: harness.Replica, Primary: r.nameOf(follows)}, nil
-		}
-		return harness.Belief{Self: harness.Primary, Primary: p.node.Name()}, nil
-	})
-	for i, p := range r.servers {
-		beliefs[i].Node = p.node.Name()
-		if errs[i] != nil {
-			beliefs[i].Self, beliefs[i].Err = harness.Unknown, errs[i].Error()
-		}
-	}
+	beliefs := r.cluster.Beliefs(ctx)
 	return append(beliefs, <-managers)
 }
 

@@ -50,7 +50,7 @@ func (s Single) Start(ctx context.Context, env *harness.Env) (harness.Running, e
 	c.locate = func(context.Context, harness.Vantage, netip.AddrPort) (netip.AddrPort, error) {
 		return netip.AddrPortFrom(m.addr, session.Port), nil
 	}
-	return &SingleRunning{c}, c.watch(nodes[0])
+	return &SingleRunning{c}, c.watch(nodes[0], alone)
 }
 
 // SingleRunning is a started Single.
@@ -67,25 +67,18 @@ var (
 	_ harness.BankStore        = (*SingleRunning)(nil)
 )
 
-// Beliefs implements harness.RoleReporter.
-func (r *SingleRunning) Beliefs(ctx context.Context) []harness.Belief {
-	ctx, cancel := context.WithTimeout(ctx, beliefLimit)
-	defer cancel()
-	name := r.nodes[0].Name()
-	if err := r.answers(ctx); err != nil {
-		return []harness.Belief{{Node: name, Self: harness.Unknown, Err: err.Error()}}
-	}
-	return []harness.Belief{{Node: name, Self: harness.Primary, Primary: name}}
-}
-
-func (r *SingleRunning) answers(ctx context.Context) error {
+// alone is what a server without others believes.
+func alone(ctx context.Context, p *peer) (harness.Belief, error) {
 	var one int
-	return r.servers[0].beliefs.Scan(ctx, "SELECT 1", &one)
+	return harness.Belief{Self: harness.Primary, Primary: p.node.Name()}, p.beliefs.Scan(ctx, "SELECT 1", &one)
 }
 
 // Settle implements harness.Settler: the server answers.
 func (r *SingleRunning) Settle(ctx context.Context) error {
-	return settle(ctx, "mysql-single", r.answers)
+	return settle(ctx, "mysql-single", func(ctx context.Context) error {
+		var one int
+		return r.servers[0].health.Scan(ctx, "SELECT 1", &one)
+	})
 }
 
 // Milestone implements harness.Milestones.

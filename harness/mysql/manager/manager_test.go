@@ -1,0 +1,82 @@
+package manager
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func settings(t *testing.T, servers, acks int) Settings {
+	s := Settings{Acks: acks, DownAfter: time.Second, Poll: time.Second, Heartbeat: time.Second, StateFile: filepath.Join(t.TempDir(), "decision.json")}
+	for i := range servers {
+		s.Servers = append(s.Servers, Server{"mysql-" + string(rune('1'+i)), netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, byte(i + 1)}), 1)})
+	}
+	return s
+}
+
+// With n replicas of which a acknowledge, n-a+1 stopped ones leave fewer than
+// a, and every acknowledged commit is on one of them.
+func TestTheFenceLeavesTooFewToAcknowledge(t *testing.T) {
+	for _, c := range []struct{ replicas, acks, want int }{
+		{1, 0, 1}, {2, 0, 1}, {1, 1, 1}, {2, 1, 2}, {2, 2, 1}, {4, 1, 4}, {4, 2, 3}, {4, 4, 1},
+	} {
+		m, err := New(settings(t, c.replicas+1, c.acks))
+		require.NoError(t, err)
+		for range c.replicas + 1 {
+			m.servers = append(m.servers, &server{})
+		}
+		assert.Equal(t, c.want, m.fence(), "%+v", c)
+		if c.acks > 0 {
+			assert.Less(t, c.replicas-m.fence(), c.acks, "those left cannot acknowledge: %+v", c)
+		}
+	}
+}
+
+func TestADecisionOutlivesItsManager(t *testing.T) {
+	s := settings(t, 3, 1)
+	m, err := New(s)
+	require.NoError(t, err)
+	_, decided := m.Decision()
+	require.False(t, decided)
+	require.NoError(t, m.decide(&server{Server: s.Servers[0]}))
+	require.NoError(t, m.decide(&server{Server: s.Servers[2]}))
+
+	again, err := New(s)
+	require.NoError(t, err)
+	d, decided := again.Decision()
+	require.True(t, decided)
+	require.Equal(t, Decision{Term: 2, Primary: "mysql-3", Addr: s.Servers[2].Addr}, d)
+
+	require.NoError(t, os.WriteFile(s.StateFile, []byte("{"), 0o644))
+	_, err = New(s)
+	require.ErrorContains(t, err, "last decision", "half a decision is not taken for none")
+}
+
+func TestSettingsThatCannotBeMeantAreRefused(t *testing.T) {
+	for want, change := range map[string]func(*Settings){
+		"at least one replica": func(s *Settings) { s.Servers = s.Servers[:1] },
+		"acknowledgements":     func(s *Settings) { s.Acks = 3 },
+		"above zero":           func(s *Settings) { s.Poll = 0 },
+	} {
+		s := settings(t, 3, 1)
+		change(&s)
+		_, err := New(s)
+		assert.ErrorContains(t, err, want)
+	}
+}
+
+func TestWhatAReplicaHasIsWhatItReceivedOrExecuted(t *testing.T) {
+	s := &server{seen: seen{executed: "a:1-5,\nb:1", replica: map[string]string{"Retrieved_Gtid_Set": "a:3-9"}}}
+	assert.Equal(t, "a:1-5,b:1,a:3-9", s.has())
+	assert.Equal(t, "", (&server{}).has())
+}
+
+func TestTextIsQuotedSoThatItStaysText(t *testing.T) {
+	assert.Equal(t, "'a:1-5,b:1'", quote("a:1-5,\nb:1"))
+	assert.Equal(t, "'x OR 1=1'", quote(`x' OR 1=\1`))
+}
