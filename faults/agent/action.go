@@ -40,9 +40,12 @@ type Lifetime int
 const (
 	// Stays: the damage outlives the node's process (a killed node stays dead).
 	Stays Lifetime = iota
-	// WithProcess: the damage goes with the node's first process and its
-	// namespaces; it is applied again when the node has been restarted.
+	// WithProcess: the damage goes with the node's first process; it is applied
+	// again when a restarted node's service has been started.
 	WithProcess
+	// WithNamespace: the damage goes with the node's network namespace; it is
+	// applied again in the new one, before the restarted service begins.
+	WithNamespace
 	// ByRestart: a restarted node means the damage is over, and it must not be
 	// done again: the agent only reports it.
 	ByRestart

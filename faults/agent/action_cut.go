@@ -38,7 +38,7 @@ var _ = register(Action{
 	Name: ActionCut,
 	Doc:  "packets between the node and some peers are lost, in one or both directions, without a word",
 	Use:  []string{"nftables"},
-	Lost: WithProcess,
+	Lost: WithNamespace,
 	Apply: func(ctx context.Context, t *Target) (Evidence, error) {
 		p, sources, err := cutPeers(ctx, t)
 		if err != nil {

@@ -33,7 +33,7 @@ var _ = register(Action{
 	Name: ActionImpair,
 	Doc:  "packets that arrive at the node from some peers are late, lost, doubled, reordered or corrupted",
 	Use:  []string{"netem", "queue"},
-	Lost: WithProcess,
+	Lost: WithNamespace,
 	Apply: func(ctx context.Context, t *Target) (Evidence, error) {
 		p, links, err := impairLinks(ctx, t)
 		if err != nil {

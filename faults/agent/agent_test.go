@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -300,5 +301,38 @@ func awaitEvent(t *testing.T, c *Client, kind EventKind) Event {
 		case <-time.After(10 * time.Second):
 			require.FailNow(t, "no such event", kind)
 		}
+	}
+}
+
+func TestAPauseIsDoneAgainAfterARestart(t *testing.T) {
+	r := newRoom(t, 1)
+	a := r.nodes[0]
+	ctx := within(t, 30*time.Second)
+	h, err := r.agent.Inject(ctx, Command{Action: ActionPause, Container: a.id})
+	require.NoError(t, err)
+	_, err = h.Effective(ctx)
+	require.NoError(t, err)
+	// A frozen process dies only when thawed (cgroup v1): the engine's restart
+	// waits for that, so the node is thawed behind the agent's back.
+	_, err = r.engine.Client().ContainerKill(ctx, a.id, client.ContainerKillOptions{Signal: "KILL"})
+	require.NoError(t, err)
+	thaw(t, a.id)
+	require.Eventually(t, func() bool { return !r.state(t, a).Running }, 10*time.Second, 10*time.Millisecond)
+	_, err = r.engine.Client().ContainerStart(ctx, a.id, client.ContainerStartOptions{})
+	require.NoError(t, err, "freezing again must not hold up the engine's start")
+	require.Equal(t, "n1", awaitEvent(t, r.agent, EventGap).Node)
+	_, err = h.Still(ctx)
+	require.NoError(t, err)
+	_, err = a.ask("ping", 200*time.Millisecond)
+	require.Error(t, err)
+	require.NoError(t, h.Heal(ctx))
+	_, err = a.ask("ping", 2*time.Second)
+	require.NoError(t, err)
+}
+
+func thaw(t *testing.T, id string) {
+	h := &Host{cgroup: "/sys/fs/cgroup", nodes: map[string]*Node{id: {id: id}}}
+	if err := h.thawContainer(context.Background(), id); err != nil {
+		t.Skip("needs root to thaw from outside:", err)
 	}
 }

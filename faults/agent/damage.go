@@ -142,18 +142,18 @@ func (d *damage) still(ctx context.Context) (Evidence, error) {
 }
 
 // reapply does the damage again to a node that was restarted under it. It
-// returns when it was in force again.
-func (d *damage) reapply(ctx context.Context, j *journal) (Evidence, error) {
+// returns false when the damage was not in force.
+func (d *damage) reapply(ctx context.Context, j *journal) (bool, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !d.active {
-		return Evidence{}, nil
+		return false, nil
 	}
 	seen, err := d.apply(ctx, j)
 	if err == nil {
 		d.verify(seen)
 	}
-	return seen, err
+	return true, err
 }
 
 func (d *damage) inForce() bool {

@@ -118,6 +118,17 @@ func (n *Node) follow(life *Life) {
 	}
 }
 
+// restarted tells when the node's last process died, if it runs again; 0 if it
+// has never died.
+func (n *Node) restarted() int64 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.life == nil || n.lives < 2 {
+		return 0
+	}
+	return n.deaths
+}
+
 // change must be called with the lock held.
 func (n *Node) change() {
 	close(n.changed)

@@ -91,17 +91,25 @@ func (w *watcher) started(ctx context.Context, id string) {
 		}
 		return
 	}
+	if died := node.restarted(); died != 0 {
+		w.server.restore(node, died, WithProcess)
+	}
 }
 
-// reborn is called by the node table whenever a node has a new first process,
-// and returns when its damage is in force again.
+// reborn is called by the node table when a node that had died has a new first
+// process, mostly before its service begins.
 func (s *server) reborn(n *Node, diedAt int64) {
-	now := monotonic()
-	s.event(Event{At: now, Kind: EventStarted, Node: n.name})
+	s.event(Event{At: monotonic(), Kind: EventStarted, Node: n.name})
+	s.restore(n, diedAt, WithNamespace)
+}
+
+// restore does the damage of one lifetime again to a node that was restarted
+// under it, and reports the gap.
+func (s *server) restore(n *Node, diedAt int64, lost Lifetime) {
 	s.mu.Lock()
 	var struck []*damage
 	for _, d := range s.damages {
-		if d.target.Node == n && d.action.Lost == WithProcess {
+		if d.target.Node == n && d.action.Lost == lost {
 			struck = append(struck, d)
 		}
 	}
@@ -109,14 +117,16 @@ func (s *server) reborn(n *Node, diedAt int64) {
 	ctx, cancel := context.WithTimeout(context.Background(), undoLimit)
 	defer cancel()
 	for _, d := range struck {
-		if !d.inForce() {
-			continue
+		again, err := d.reapply(ctx, s.journal)
+		e := Event{At: monotonic(), Kind: EventGap, Node: n.name, Damage: d.id, Before: diedAt, After: monotonic()}
+		switch {
+		case err != nil:
+			e.Kind, e.After, e.Text = EventLost, 0, err.Error()
+		case again:
+			e.Text = d.action.Name + " was lost with the node's process and done again at its restart"
+		default:
+			continue // it had been healed
 		}
-		if _, err := d.reapply(ctx, s.journal); err != nil {
-			s.event(Event{At: monotonic(), Kind: EventLost, Node: n.name, Damage: d.id, Before: diedAt, Text: err.Error()})
-			continue
-		}
-		s.event(Event{At: monotonic(), Kind: EventGap, Node: n.name, Damage: d.id, Before: diedAt, After: monotonic(),
-			Text: d.action.Name + " was lost with the node's process and done again at its restart"})
+		s.event(e)
 	}
 }
