@@ -53,15 +53,14 @@ var _ harness.System = System{}
 // check refuses what cannot be meant.
 func (s System) check() error {
 	var errs []error
-	if s.Workers < 2 {
-		errs = append(errs, errors.New("Workers: want at least 2"))
+	refuse := func(bad bool, text string) {
+		if bad {
+			errs = append(errs, errors.New(text))
+		}
 	}
-	if s.Lease < 0 || s.Lease%time.Second != 0 {
-		errs = append(errs, errors.New("Lease: want whole seconds, etcd knows no finer"))
-	}
-	if s.Work < 0 {
-		errs = append(errs, errors.New("Work: want none below zero"))
-	}
+	refuse(s.Workers < 2, "Workers: want at least 2")
+	refuse(s.Lease < 0 || s.Lease%time.Second != 0, "Lease: want whole seconds, etcd knows no finer")
+	refuse(s.Work < 0, "Work: want none below zero")
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("lockset.System: %w", err)
 	}
