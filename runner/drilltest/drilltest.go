@@ -43,9 +43,10 @@ type Session struct {
 	Dir    string // folder of the run folders
 	engine *engine.Engine
 
-	mu      sync.Mutex
-	results []*record.Result
-	dirs    []string
+	mu       sync.Mutex
+	results  []*record.Result
+	dirs     []string
+	declared []record.Scenario // also what could not be judged: coverage counts it
 }
 
 // New opens a session that ends with t. It fails t when no container engine
@@ -83,6 +84,9 @@ func folder(t *testing.T) string {
 // run, which is not a pass.
 func (s *Session) Drill(t *testing.T, scenario runner.Scenario) suite.Outcome {
 	t.Helper()
+	s.mu.Lock()
+	s.declared = append(s.declared, scenario.Declaration())
+	s.mu.Unlock()
 	requireTime(t, scenario)
 	out := suite.Drill(t.Context(), scenario, runner.Options{
 		Engine: s.engine, Dir: s.Dir, Seed: 1, Repeat: 1, Command: "hadrill run --seed 1 " + scenario.Name,
@@ -119,8 +123,13 @@ func (s *Session) conclude(t *testing.T) {
 	if len(s.results) == 0 {
 		return
 	}
-	if assert.NoError(t, reports.WriteSuite(s.Dir, s.results, s.dirs)) {
+	card := reports.Suite{Dir: s.Dir, Results: s.results, Folders: s.dirs, Declared: s.declared}
+	if assert.NoError(t, card.Write()) {
 		t.Logf("scorecard: %s", filepath.Join(s.Dir, "index.html"))
 	}
-	reports.Terminal(os.Stdout, s.results, false)
+	folders := map[string]string{}
+	for i, r := range s.results {
+		folders[r.Run] = s.dirs[i]
+	}
+	reports.Console{Folders: folders}.Print(os.Stdout, s.results)
 }

@@ -2,6 +2,7 @@ package measure
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -202,7 +203,9 @@ func human(v float64, unit string) string {
 		}
 		return strconv.FormatFloat(round3(v), 'f', -1, 64) + " s"
 	case "ratio":
-		return strconv.FormatFloat(round3(v*1000)/10, 'f', -1, 64) + " %"
+		// Rounded down: what is not quite everything must not read as 100 %.
+		percent := strconv.FormatFloat(math.Floor(v*1e5+1e-6)/1e3, 'f', 3, 64)
+		return strings.TrimSuffix(strings.TrimRight(percent, "0"), ".") + " %"
 	case "":
 		return strconv.FormatFloat(v, 'g', 6, 64)
 	}
