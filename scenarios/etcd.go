@@ -12,34 +12,37 @@ import (
 	"github.com/hadrill/hadrill/runner/record"
 )
 
-// etcdCluster is row coordination/etcd: three members under reads, writes and
-// compare-and-sets. Whatever happens to one member, every register must stay
-// linearizable, and a lost leader must be replaced within about two election
+// etcdCluster is row coordination/etcd: three members under reads, writes,
+// compare-and-sets and locks. Whatever happens to one member, every register
+// and every lock must stay linearizable, and a lost leader must be replaced within about two election
 // time-outs and a client's deadline.
 func etcdCluster() []runner.Scenario {
 	sound := etcd.Cluster{Members: 3}
 	safe := runner.Scenario{
-		Row:        "coordination/etcd",
-		Profile:    runner.Nightly,
-		System:     sound,
-		Load:       load.Registers{Rate: 200, Keys: 10, CompareAndSet: 0.2, Clients: 12, Timeout: time.Second},
+		Row:     "coordination/etcd",
+		Profile: runner.Nightly,
+		System:  sound,
+		Load: load.Combine(
+			load.Registers{Rate: 200, Keys: 10, CompareAndSet: 0.2, Clients: 12, Timeout: time.Second},
+			load.Locks{Rate: 50, Locks: 4, Clients: 6},
+		),
 		SLO:        record.SLO{Latency: 250 * time.Millisecond, Success: 0.99, Stable: 3 * time.Second},
 		Resolution: 250 * time.Millisecond,
 	}
-	linearizable := runner.NoFindings(check.LinearizableRegister)
+	linearizable, exclusive := runner.NoFindings(check.LinearizableRegister), runner.NoFindings(check.LinearizableLock)
 
 	null := safe
 	null.Name = "coordination/etcd/null"
 	null.Doc = "No fault: every read and write is answered, and the registers are linearizable."
 	null.Duration = 4 * time.Second
-	null.Promises = runner.Promises{runner.Availability(1, 0.99), linearizable, runner.LatencyP99(50*time.Millisecond, 250*time.Millisecond)}
+	null.Promises = runner.Promises{runner.Availability(1, 0.99), linearizable, exclusive, runner.LatencyP99(50*time.Millisecond, 250*time.Millisecond)}
 
 	kill := safe
 	kill.Name = "coordination/etcd/leader-kill"
 	kill.Doc = "The leader is killed: another is elected, and the registers stay linearizable."
 	kill.Faults = faults.Schedule{faults.At(2*time.Second, faults.Kill(harness.Primary))}
 	kill.Duration = 9 * time.Second
-	kill.Promises = runner.Promises{runner.RTO(2*time.Second, 4*time.Second), linearizable}
+	kill.Promises = runner.Promises{runner.RTO(2*time.Second, 4*time.Second), linearizable, exclusive}
 
 	pause := kill
 	pause.Name = "coordination/etcd/leader-pause"
@@ -52,7 +55,7 @@ func etcdCluster() []runner.Scenario {
 	follower.Doc = "A follower is killed: its clients go on elsewhere at once, nobody else notices."
 	follower.Faults = faults.Schedule{faults.At(2*time.Second, faults.Kill(harness.Random(1, harness.Replica)))}
 	follower.Duration = 7 * time.Second
-	follower.Promises = runner.Promises{runner.RTO(500*time.Millisecond, 2*time.Second), linearizable}
+	follower.Promises = runner.Promises{runner.RTO(500*time.Millisecond, 2*time.Second), linearizable, exclusive}
 
 	// The minority's clients reach the old leader alone. Their outage is
 	// declared; what they read must be true all the same.

@@ -22,14 +22,17 @@ import (
 func memcachedPool() []runner.Scenario {
 	const server = "memcached-1"
 	sound := memcached.Pool{
-		Servers: 3, Hashing: memcached.Consistent, EjectAfter: 1, RetryAfter: 2 * time.Second, Timeout: 100 * time.Millisecond,
+		Servers: 3, Hashing: memcached.Consistent, EjectAfter: 2, RetryAfter: 2 * time.Second, Timeout: 100 * time.Millisecond,
 	}
+	// A server is left out after two failures: with one, a moment's stall of the
+	// machine was enough to lose a third of the hits. So a hanging server costs
+	// a lookup two time-outs, and the SLO allows for that.
 	safe := runner.Scenario{
 		Row:        "cache/memcached",
 		Profile:    runner.Nightly,
 		System:     sound,
-		Load:       load.Cache{Rate: 300, Keys: 1500, Clients: 8, Timeout: time.Second},
-		SLO:        record.SLO{Latency: 250 * time.Millisecond, Success: 0.99, Stable: time.Second},
+		Load:       load.Cache{Rate: 300, Keys: 900, Clients: 8, Timeout: time.Second},
+		SLO:        record.SLO{Latency: 500 * time.Millisecond, Success: 0.99, Stable: time.Second},
 		Resolution: 250 * time.Millisecond,
 	}
 
@@ -44,7 +47,7 @@ func memcachedPool() []runner.Scenario {
 	kill.Doc = "One of three servers is killed: no client sees an error, and the hit ratio dips by at most a third."
 	kill.Profile = runner.Quick
 	kill.Faults = faults.Schedule{faults.At(2*time.Second, faults.Kill(harness.Named(server)))}
-	kill.Duration = 7 * time.Second
+	kill.Duration = 9 * time.Second
 	kill.Promises = runner.Promises{on("cache", runner.NoErrors()), on("cache", runner.Availability(1, 0.999)), hitRatio()}
 
 	pause := kill
@@ -93,6 +96,6 @@ func on(lane string, o record.Objective) record.Objective {
 func hitRatio() record.Objective {
 	return record.Objective{
 		Name: "availability.worst_window.1s@cache/hits", Kind: record.KindAvailability, Unit: "ratio", Higher: true,
-		Target: 0.7, Limit: 0.6,
+		Target: 0.7, Limit: 0.62,
 	}
 }
