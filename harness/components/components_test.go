@@ -22,7 +22,7 @@ func TestABadSettingIsRefusedAtStartByName(t *testing.T) {
 		environ []string
 		want    string
 	}{
-		"unknown component": {[]string{"HADRILL_COMPONENT=ecco"}, "ecco: HADRILL_COMPONENT: no such component; known are backend, echo, locker, mysql-backup, mysql-manager"},
+		"unknown component": {[]string{"HADRILL_COMPONENT=ecco"}, "ecco: HADRILL_COMPONENT: no such component; known are backend, echo, locker, mysql-backup, mysql-manager, witness"},
 		"bad duration":      {[]string{"HADRILL_COMPONENT=backend", "HADRILL_NODE=b", "HADRILL_LATENCY=20"}, `backend: HADRILL_LATENCY="20": want a duration such as "20ms"`},
 		"bad port":          {[]string{"HADRILL_COMPONENT=echo", "HADRILL_NODE=b", "HADRILL_PORT=70000"}, `echo: HADRILL_PORT="70000": want a port from 1 to 65535`},
 		"missing node":      {[]string{"HADRILL_COMPONENT=echo"}, `echo: HADRILL_NODE="": want a value`},

@@ -1,0 +1,136 @@
+package components
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+)
+
+var _ = register("witness", runWitness)
+
+const (
+	keyWatches = "HADRILL_WATCHES"
+
+	// patience bounds every question to the peer: longer than any delay worth
+	// injecting in a drill of seconds, short enough that what was asked under a
+	// fault does not linger behind it.
+	patience = 400 * time.Millisecond
+	// clockTolerance is how far two clocks of one machine may seem apart, the
+	// way of question and answer not counted.
+	clockTolerance = 20 * time.Millisecond
+)
+
+// runWitness is one end of a [Pair]: it watches its peer from a container of
+// its own, and says to whoever asks whether all is well between them. Both
+// ends run it. Settings:
+//
+//	HADRILL_WATCHES  address of the peer
+//
+// Routes beside those of every component; a thing that is not well is answered
+// with 502 and what was seen instead:
+//
+//	GET /tcp        the peer answers over a kept connection
+//	GET /datagrams  two datagrams come back from the peer: each once, in order,
+//	                every byte as it was sent
+//	GET /heard      something was heard from the peer in the last 100 ms; the
+//	                peer is not asked, so one direction alone decides
+//	GET /clock      the peer's wall clock shows what the own one does
+//	GET /time       the own wall clock, in nanoseconds since 1970
+func runWitness(ctx context.Context, s *Settings) error {
+	srv := newServer(s)
+	watched := s.Text(keyWatches, "")
+	peer, err := netip.ParseAddr(watched)
+	if err != nil && s.err == nil {
+		s.fail(keyWatches, watched, "an IP address")
+	}
+	if err := s.Check(); err != nil {
+		return err
+	}
+	d, err := listenDatagrams(uint16(srv.port), peer)
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	w := &witness{
+		base: "http://" + netip.AddrPortFrom(peer, uint16(srv.port)).String(), datagrams: d,
+		client: &http.Client{Timeout: patience, Transport: &http.Transport{Proxy: nil, MaxIdleConnsPerHost: 64}},
+	}
+	defer w.client.CloseIdleConnections()
+	srv.mux.HandleFunc("GET /time", func(out http.ResponseWriter, _ *http.Request) {
+		srv.answer(out, http.StatusOK, strconv.FormatInt(time.Now().UnixNano(), 10))
+	})
+	for route, well := range map[string]func(context.Context) error{
+		"GET /tcp": w.tcp, "GET /clock": w.clock, "GET /datagrams": d.intact, "GET /heard": d.heard,
+	} {
+		srv.handle(route, func(out http.ResponseWriter, r *http.Request) {
+			if err := well(r.Context()); err != nil {
+				srv.answer(out, http.StatusBadGateway, err.Error())
+				return
+			}
+			srv.answer(out, http.StatusOK, "well "+srv.node)
+		})
+	}
+	return srv.serve(ctx)
+}
+
+// witness asks the peer over TCP.
+type witness struct {
+	base      string
+	client    *http.Client
+	datagrams *datagrams
+}
+
+// get asks the peer once and returns the text of its answer.
+func (w *witness) get(ctx context.Context, route string) (string, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, w.base+route, nil)
+	if err != nil {
+		return "", err
+	}
+	answer, err := w.client.Do(r)
+	if err != nil {
+		return "", fmt.Errorf("ask the peer: %w", err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	text, err := io.ReadAll(io.LimitReader(answer.Body, 1<<10))
+	if err == nil && answer.StatusCode != http.StatusOK {
+		err = fmt.Errorf("status %d", answer.StatusCode)
+	}
+	if err != nil {
+		return "", fmt.Errorf("the peer's answer: %w", err)
+	}
+	return strings.TrimSpace(string(text)), nil
+}
+
+func (w *witness) tcp(ctx context.Context) error {
+	_, err := w.get(ctx, "/time")
+	return err
+}
+
+// clock compares the peer's wall clock with the own one. The peer read its
+// clock after the question and before the answer, which bounds what a right
+// clock can have shown.
+func (w *witness) clock(ctx context.Context) error {
+	asked := time.Now()
+	text, err := w.get(ctx, "/time")
+	answered := time.Now()
+	if err != nil {
+		return err
+	}
+	nanos, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return fmt.Errorf("the peer's time: %w", err)
+	}
+	shown := time.Unix(0, nanos)
+	switch {
+	case shown.Before(asked.Round(0).Add(-clockTolerance)):
+		return fmt.Errorf("the peer's clock is %v behind", asked.Round(0).Sub(shown))
+	case shown.After(answered.Round(0).Add(clockTolerance)):
+		return fmt.Errorf("the peer's clock is %v ahead", shown.Sub(answered.Round(0)))
+	}
+	return nil
+}
