@@ -31,7 +31,7 @@ func memcachedPool() []runner.Scenario {
 		Row:        "cache/memcached",
 		Profile:    runner.Nightly,
 		System:     sound,
-		Load:       load.Cache{Rate: 300, Keys: 900, Clients: 8, Timeout: time.Second},
+		Load:       load.Cache{Rate: 300, Keys: 900, Clients: 24, Timeout: time.Second},
 		SLO:        record.SLO{Latency: 500 * time.Millisecond, Success: 0.99, Stable: time.Second},
 		Resolution: 250 * time.Millisecond,
 	}
