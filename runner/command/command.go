@@ -7,7 +7,6 @@ package command
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -16,42 +15,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/hadrill/hadrill/harness/engine"
 	"github.com/hadrill/hadrill/runner"
 )
-
-// The exit codes, as MEASURES.md documents them.
-const (
-	exitPass         = 0
-	exitFailed       = 1
-	exitInconclusive = 2
-	exitRegression   = 3
-	exitResidue      = 4
-	exitUsage        = 64
-	exitNoEngine     = 69
-	exitInternal     = 70
-	exitInterrupted  = 130
-)
-
-// exitError is an error that knows its exit code. A nil err exits silently:
-// what was to say has been said.
-type exitError struct {
-	code int
-	err  error
-}
-
-func (e exitError) Error() string {
-	if e.err == nil {
-		return ""
-	}
-	return e.err.Error()
-}
-
-func (e exitError) Unwrap() error { return e.err }
-
-func usage(format string, args ...any) error {
-	return exitError{exitUsage, fmt.Errorf(format, args...)}
-}
 
 // app is what every command needs.
 type app struct {
@@ -104,31 +69,9 @@ func (a *app) report(err error) int {
 	if err == nil {
 		return exitPass
 	}
-	code := exitUsage
-	var coded exitError
-	switch {
-	case errors.As(err, &coded):
-		code = coded.code
-	case errors.Is(err, runner.ErrInterrupted):
-		code = exitInterrupted
-	case errors.Is(err, engine.ErrNoEngine), errors.Is(err, runner.ErrUnsupported):
-		code = exitNoEngine
-	case errors.Is(err, runner.ErrResidue):
-		code = exitResidue
+	tell(a.err, err)
+	if code, known := codeOf(err); known {
+		return code
 	}
-	if msg := err.Error(); msg != "" {
-		fmt.Fprintf(a.err, "hadrill: %s\n", msg)
-	}
-	return code
-}
-
-func internal(err error) error {
-	if err == nil {
-		return nil
-	}
-	var coded exitError
-	if errors.As(err, &coded) || errors.Is(err, engine.ErrNoEngine) || errors.Is(err, runner.ErrInterrupted) || errors.Is(err, runner.ErrResidue) {
-		return err
-	}
-	return exitError{exitInternal, err}
+	return exitUsage
 }

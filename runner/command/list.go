@@ -16,8 +16,8 @@ type listed struct {
 	Name     string             `json:"name"`
 	Row      string             `json:"row"`
 	Profile  runner.Profile     `json:"profile"`
-	TwinOf   string             `json:"twin_of,omitempty"`
-	Expect   []string           `json:"expect,omitempty"`
+	TwinOf   string             `json:"twin_of"` // "" for a safe scenario
+	Expect   []string           `json:"expect"`  // empty for a safe scenario
 	Promises []record.Objective `json:"promises"`
 	Doc      string             `json:"doc"`
 }
@@ -45,7 +45,8 @@ func (a *app) list() *cobra.Command {
 func (a *app) listJSON(chosen []runner.Scenario) error {
 	enc := json.NewEncoder(a.out)
 	for _, s := range chosen {
-		if err := enc.Encode(listed{s.Name, s.Row, s.Profile, s.TwinOf, s.Expect, s.Promises, s.Doc}); err != nil {
+		expect := append([]string{}, s.Expect...) // never null
+		if err := enc.Encode(listed{s.Name, s.Row, s.Profile, s.TwinOf, expect, s.Promises, s.Doc}); err != nil {
 			return internal(fmt.Errorf("list: %w", err))
 		}
 	}

@@ -99,8 +99,9 @@ func (l *live) done(o suite.Outcome) {
 	l.clear()
 	word, why := "ERROR", ""
 	switch {
-	case o.Err != nil:
-		why = o.Err.Error()
+	case o.Err != nil && l.total > 1:
+		why = strings.ReplaceAll(o.Err.Error(), "\n", "; ")
+	case o.Err != nil: // told in a moment, as the command's own error
 	case o.Result != nil:
 		word, why = strings.ToUpper(o.Result.Verdict.String()), o.Result.Reason
 		if o.Result.Caught != nil && o.Result.Caught.Caught {

@@ -51,12 +51,14 @@ func (a *app) doctor() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-			noEngine := false
+			var noEngine error
 			for _, f := range engine.Doctor(cmd.Context()) {
 				mark := "ok"
 				if !f.OK {
 					mark = "MISSING"
-					noEngine = noEngine || f.Name == "engine"
+					if f.Name == "engine" {
+						noEngine = &engine.Problem{What: "doctor: " + engine.ErrNoEngine.Error(), Why: f.Detail, Remedy: f.Remedy, Cause: engine.ErrNoEngine}
+					}
 				}
 				fmt.Fprintf(w, "%s\t%s\t%s\n", mark, f.Name, f.Detail)
 				if !f.OK {
@@ -66,10 +68,7 @@ func (a *app) doctor() *cobra.Command {
 			if err := w.Flush(); err != nil {
 				return internal(err)
 			}
-			if noEngine {
-				return exitError{exitNoEngine, fmt.Errorf("doctor: %w; `hadrill setup` installs one on Debian and Ubuntu", engine.ErrNoEngine)}
-			}
-			return nil
+			return noEngine
 		},
 	}
 }

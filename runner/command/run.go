@@ -40,9 +40,11 @@ func (a *app) run() *cobra.Command {
 Each run leaves a folder: the event log (run.log), run.json, junit.xml, the
 page (index.html) and the nodes' logs. The runs of one invocation stand in one
 dated folder with their scorecard; the newest scorecard is also written to
---dir itself, so that runs/index.html is always the last thing that was run. Exit code: 0 all promises kept and all
-twins caught, 1 an objective failed or a twin was missed, 2 inconclusive or
-vacuous, 4 clean-up failed, 64 bad usage, 69 no container engine, 70 internal
+--dir itself, so that runs/index.html is always the last thing that was run.
+
+Exit code: 0 all promises kept and all twins caught, 1 an objective failed or
+a twin was missed, 2 inconclusive or vacuous, 4 clean-up failed, 64 bad usage,
+69 the engine, an image or an address range is not available here, 70 internal
 error, 130 interrupted (after healing and clean-up).`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.runScenarios(cmd.Context(), args, f) },
 	}
@@ -127,16 +129,6 @@ func (a *app) conclude(ctx context.Context, dir string, s reports.Suite, outcome
 		a.console(s.Folders, s.Results).Print(a.out, s.Results)
 	}
 	var errs []error
-	if len(s.Results) == 0 {
-		_ = os.Remove(s.Dir) // only when it is empty: nothing came to be judged
-	} else if err := publish(s, dir); err != nil {
-		errs = append(errs, exitError{exitInternal, err})
-	} else if !asJSON {
-		if len(s.Results) == 1 {
-			fmt.Fprintf(a.out, "\nrun: %s", shown(s.Folders[0]))
-		}
-		fmt.Fprintf(a.out, "\nscorecard: %s\n", shown(filepath.Join(dir, reports.PageFile)))
-	}
 	code := exitPass
 	for _, o := range outcomes {
 		code = worse(code, exitCodeOf(o))
@@ -144,46 +136,24 @@ func (a *app) conclude(ctx context.Context, dir string, s reports.Suite, outcome
 			errs = append(errs, o.Err)
 		}
 	}
-	if ctx.Err() != nil {
-		code = exitInterrupted
+	if len(s.Results) == 0 {
+		_ = os.Remove(s.Dir) // only when it is empty: nothing came to be judged
+	} else if err := publish(s, dir); err != nil {
+		code = worse(code, exitInternal)
+		errs = append(errs, err)
+	} else if !asJSON {
+		if len(s.Results) == 1 {
+			fmt.Fprintf(a.out, "\nrun: %s", shown(s.Folders[0]))
+		}
+		fmt.Fprintf(a.out, "\nscorecard: %s\n", shown(filepath.Join(dir, reports.PageFile)))
 	}
-	if len(errs) > 0 && code == exitPass {
-		code = exitInternal
+	if ctx.Err() != nil {
+		code = worse(code, exitInterrupted)
 	}
 	if code == exitPass {
 		return nil
 	}
 	return exitError{code, errors.Join(errs...)}
-}
-
-// exitCodeOf is the exit code of one outcome.
-func exitCodeOf(o suite.Outcome) int {
-	switch {
-	case errors.Is(o.Err, runner.ErrInterrupted):
-		return exitInterrupted
-	case errors.Is(o.Err, engine.ErrNoEngine):
-		return exitNoEngine
-	case errors.Is(o.Err, runner.ErrResidue):
-		return exitResidue
-	case o.Err != nil || o.Result == nil || o.Result.Verdict == record.HarnessError:
-		return exitInternal
-	case o.AsExpected():
-		return exitPass
-	case o.Result.Verdict == record.Inconclusive || o.Result.Verdict == record.Vacuous:
-		return exitInconclusive
-	default: // a promise broken, or a twin missed
-		return exitFailed
-	}
-}
-
-// severity orders exit codes: what says least about the systems comes first.
-var severity = map[int]int{exitPass: 0, exitInconclusive: 1, exitFailed: 2, exitRegression: 3, exitResidue: 4, exitInternal: 5, exitNoEngine: 6, exitInterrupted: 7}
-
-func worse(a, b int) int {
-	if severity[b] > severity[a] {
-		return b
-	}
-	return a
 }
 
 // ran is one line of `run --json`.

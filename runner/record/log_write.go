@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -244,6 +245,10 @@ func (w *Writer) write(b []byte) error {
 
 // explain says what failed, what is left and what to do about it.
 func (w *Writer) explain(what string, err error) error {
+	var at *fs.PathError // names the path once more
+	if errors.As(err, &at) {
+		err = at.Err
+	}
 	remedy := "check the file system"
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, io.ErrShortWrite) {
 		remedy = "free space there or choose another run folder"
