@@ -17,8 +17,9 @@ import (
 )
 
 const (
-	maxAnswer = 1 << 22
-	lookAgain = 20 * time.Millisecond // after a round in which nobody held the lock
+	maxAnswer  = 1 << 22
+	lookAgain  = 20 * time.Millisecond  // after a round in which nobody held the lock
+	holdsLimit = 100 * time.Millisecond // for a worker's word on the lock
 )
 
 // caller speaks HTTP to one worker over one kept connection. Go's transport
@@ -70,11 +71,13 @@ func (c *caller) call(ctx context.Context, method, path string) (string, error) 
 	return text, nil
 }
 
-// setClient is one virtual user. It stays with the worker that served it last;
-// one that refuses or fails makes it go on to the next.
+// setClient is one virtual user. It stays with the worker that served it last.
+// When that one refuses or fails, it asks one after the other who holds the
+// lock: a question that may be given up and put to the next, as a change may not.
 type setClient struct {
 	workers []*caller
 	at      int
+	sure    bool // the worker at hand served the last request
 }
 
 // OpenSet implements harness.SetStore.
@@ -89,16 +92,20 @@ func (r *Running) OpenSet(ctx context.Context, from harness.Vantage) (harness.Se
 	return c, nil
 }
 
-func (c *setClient) next() { c.at = (c.at + 1) % len(c.workers) }
+// next goes on to the next worker.
+func (c *setClient) next() { c.at, c.sure = (c.at+1)%len(c.workers), false }
 
 // Add implements harness.SetClient: it looks for the holder of the lock until
 // one takes the request or ctx ends.
 func (c *setClient) Add(ctx context.Context, set uint64, element int64) error {
 	query := url.Values{"set": {strconv.FormatUint(set, 10)}, "element": {strconv.FormatInt(element, 10)}}
 	for tried := 1; ; tried++ {
-		_, err := c.workers[c.at].call(ctx, "POST", "/add?"+query.Encode())
+		err := c.holds(ctx)
 		if err == nil {
-			return nil
+			if _, err = c.workers[c.at].call(ctx, "POST", "/add?"+query.Encode()); err == nil {
+				c.sure = true
+				return nil
+			}
 		}
 		c.next()
 		if !harness.IsDefinite(err) || ctx.Err() != nil {
@@ -113,6 +120,20 @@ func (c *setClient) Add(ctx context.Context, set uint64, element int64) error {
 		case <-time.After(lookAgain):
 		}
 	}
+}
+
+// holds returns nil when the worker at hand says that it holds the lock.
+func (c *setClient) holds(ctx context.Context) error {
+	if c.sure {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, holdsLimit)
+	defer cancel()
+	token, err := c.workers[c.at].call(ctx, "GET", "/lock")
+	if err == nil && token == "0" {
+		err = fmt.Errorf("%s does not hold the lock", c.workers[c.at].addr)
+	}
+	return harness.Definite(err)
 }
 
 // Elements implements harness.SetClient.
