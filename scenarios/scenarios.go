@@ -19,10 +19,12 @@
 //	                        replicas-cut-source-kill
 //	db/mysql-group          null, primary-kill, -pause,         primary-kill-default-expel,
 //	                        -partition, -kill-backlog,          primary-kill-backlog-eventual
-//	                        secondary-kill
+//	                        -gone, secondary-kill
 //	db/read-write-split     lag, replica-kill                   lag-any-replica
 //	db/isolation            lists, bank, lists-kill             lists-repeatable-read,
 //	                                                            bank-repeatable-read
+//	faults/selftest         one a fault of the catalogue        partition-, delay-, clock-jump-of-a-stranger,
+//	                                                            one-way-from-the-other-end
 //
 // A row without a caught twin is not done: a check that never caught anything
 // proves nothing. `go test ./scenarios` runs them all, one subtest each.
@@ -38,6 +40,7 @@ import (
 func All() []runner.Scenario {
 	return slices.Concat(
 		calibration(),
+		faultsSelftest(),
 		nginxUpstream(),
 		redisSentinel(),
 		redisCluster(),
