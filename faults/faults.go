@@ -14,8 +14,6 @@ package faults
 
 import (
 	"context"
-	"fmt"
-	"time"
 
 	"github.com/hadrill/hadrill/faults/agent"
 	"github.com/hadrill/hadrill/harness"
@@ -70,38 +68,3 @@ type Proof struct {
 
 // Mechanism is something of the kernel or the engine that a fault needs.
 type Mechanism string
-
-// Step is one fault of a schedule.
-type Step struct {
-	At    time.Duration // since the load began
-	For   time.Duration // healed after this long under load; 0: healed when the load has ended
-	Fault Fault
-}
-
-// At schedules a fault at a time since the load began.
-func At(t time.Duration, f Fault) Step { return Step{At: t, Fault: f} }
-
-// Lasting returns the step healed after d, while the load still runs.
-func (s Step) Lasting(d time.Duration) Step {
-	s.For = d
-	return s
-}
-
-// Schedule is the faults of a run, in any order.
-type Schedule []Step
-
-// Validate reports the first step that cannot be: no fault, a negative time,
-// or an end after the load's.
-func (s Schedule) Validate(load time.Duration) error {
-	for i, step := range s {
-		switch {
-		case step.Fault == nil:
-			return fmt.Errorf("fault step %d: no fault given", i+1)
-		case step.At < 0 || step.For < 0:
-			return fmt.Errorf("fault step %d (%s): negative time", i+1, step.Fault.Spec().Fault)
-		case step.At+step.For >= load:
-			return fmt.Errorf("fault step %d (%s): ends at %v, but the load lasts only %v", i+1, step.Fault.Spec().Fault, step.At+step.For, load)
-		}
-	}
-	return nil
-}
