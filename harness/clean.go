@@ -131,12 +131,18 @@ func removeNetwork(ctx context.Context, eng *engine.Engine, id string) error {
 	deadline := time.Now().Add(endpointGrace)
 	for {
 		_, err := eng.Client().NetworkRemove(ctx, id, client.NetworkRemoveOptions{})
-		if err == nil || !strings.Contains(err.Error(), "active endpoints") || time.Now().After(deadline) {
+		if err == nil || !strings.Contains(err.Error(), "active endpoints") {
 			return err
 		}
 		seen, inspectErr := eng.Client().NetworkInspect(ctx, id, client.NetworkInspectOptions{})
 		if inspectErr != nil {
 			return errors.Join(err, inspectErr)
+		}
+		if time.Now().After(deadline) {
+			if len(seen.Network.Containers) == 0 {
+				err = fmt.Errorf("the engine has miscounted: it names no endpoint, and still: %w; restart the engine, then run `hadrill clean`", err)
+			}
+			return err
 		}
 		for container := range seen.Network.Containers {
 			_, _ = eng.Client().NetworkDisconnect(ctx, id, client.NetworkDisconnectOptions{Container: container, Force: true})
