@@ -18,14 +18,14 @@ import (
 // lost, and another must take over soon after the lease has run out.
 func lock() []runner.Scenario {
 	const lease = 2 * time.Second
-	fenced := lockset.System{Workers: 3, Lease: lease, Work: 20 * time.Millisecond, Fencing: true, Etcd: etcd.Cluster{Members: 3}}
+	fenced := lockset.System{Workers: 3, Lease: lease, Work: 100 * time.Millisecond, Fencing: true, Etcd: etcd.Cluster{Members: 3}}
 	safe := runner.Scenario{
 		Row:     "coordination/lock",
 		Profile: runner.Nightly,
 		System:  fenced,
-		// A change takes 20 ms and more, one at a time: 25 a second leave the
-		// holder idle for part of the time only.
-		Load:       load.Sets{Rate: 25, Sets: 1, Clients: 8, Timeout: time.Second},
+		// A change takes 100 ms and a little more, one at a time in each set: at
+		// any moment about four are between their read and their write.
+		Load:       load.Sets{Rate: 40, Sets: 8, Clients: 16, Timeout: time.Second},
 		SLO:        record.SLO{Latency: 500 * time.Millisecond, Success: 0.95, Stable: 2 * time.Second},
 		Resolution: 250 * time.Millisecond,
 	}

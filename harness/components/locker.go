@@ -57,7 +57,7 @@ var _ = register("locker", runLocker)
 func runLocker(ctx context.Context, s *Settings) error {
 	srv := newServer(s)
 	w := &locker{
-		node: srv.node, lease: s.Duration(keyLease, 2*time.Second), work: s.Duration(keyWork, 10*time.Millisecond),
+		node: srv.node, sets: map[string]*sync.Mutex{}, lease: s.Duration(keyLease, 2*time.Second), work: s.Duration(keyWork, 10*time.Millisecond),
 	}
 	members := strings.Split(s.Text(keyEtcd, ""), ",")
 	switch fencing := s.Text(keyFencing, "on"); fencing {
@@ -125,11 +125,10 @@ type locker struct {
 	fencing bool
 	etcd    *clientv3.Client
 
-	changing sync.Mutex // one change at a time
-
 	mu      sync.Mutex
-	held    int64     // token, 0 when not held
-	renewed time.Time // when the lease was last known to be renewed
+	sets    map[string]*sync.Mutex // a set is changed by one at a time
+	held    int64                  // token, 0 when not held
+	renewed time.Time              // when the lease was last known to be renewed
 }
 
 // token is the lock's token while this worker believes that it holds it.
@@ -146,6 +145,15 @@ func (w *locker) set(token int64, renewed time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.held, w.renewed = token, renewed
+}
+
+func (w *locker) mutexOf(set string) *sync.Mutex {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.sets[set] == nil {
+		w.sets[set] = new(sync.Mutex)
+	}
+	return w.sets[set]
 }
 
 func lockerSet(set string) string { return "locker/set/" + set }
@@ -169,8 +177,9 @@ func (w *locker) add(ctx context.Context, set, element string) error {
 	if _, err := strconv.ParseInt(element, 10, 64); err != nil || set == "" {
 		return refusal("set, element: want a name and a number")
 	}
-	w.changing.Lock()
-	defer w.changing.Unlock()
+	changing := w.mutexOf(set)
+	changing.Lock()
+	defer changing.Unlock()
 	token := w.token()
 	if token == 0 {
 		return refusal("this worker does not hold the lock")
