@@ -14,7 +14,8 @@ import (
 
 const (
 	heartbeat = 10 * time.Millisecond
-	silence   = 100 * time.Millisecond // as long without a heartbeat: not heard
+	silence   = 200 * time.Millisecond // as long without a heartbeat: not heard
+	lost      = 150 * time.Millisecond // a datagram that is not back by then
 	// straggler is how long a second copy of a datagram may come after the
 	// first: copies are made at the receiver, one behind the other.
 	straggler = 3 * time.Millisecond
@@ -124,7 +125,7 @@ func (d *datagrams) intact(context.Context) error {
 	}
 	defer func() { _ = conn.Close() }()
 	sent := [2][]byte{bytes.Repeat([]byte{1}, datagramSize), bytes.Repeat([]byte{2}, datagramSize)}
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(lost)
 	for _, packet := range sent {
 		if _, err := conn.Write(packet); err != nil {
 			return fmt.Errorf("send datagram: %w", err)

@@ -36,7 +36,7 @@ func TestAWitnessSeesItsPeerFreezeAndComeBack(t *testing.T) {
 	subject := running.Nodes()[1].ContainerID()
 	_, err = env.Engine().Client().ContainerPause(ctx, subject, client.ContainerPauseOptions{})
 	require.NoError(t, err)
-	time.Sleep(150 * time.Millisecond) // longer than the silence that counts
+	time.Sleep(250 * time.Millisecond) // longer than the silence that counts
 	require.Equal(t, "nothing was heard from the peer", says("/heard"))
 	require.Equal(t, "a datagram was lost", says("/datagrams"))
 	require.Contains(t, says("/tcp"), "ask the peer")

@@ -16,10 +16,10 @@ var _ = register("witness", runWitness)
 const (
 	keyWatches = "HADRILL_WATCHES"
 
-	// patience bounds every question to the peer: longer than any delay worth
+	// patience bounds every question over TCP: longer than any delay worth
 	// injecting in a drill of seconds, short enough that what was asked under a
 	// fault does not linger behind it.
-	patience = 400 * time.Millisecond
+	patience = 800 * time.Millisecond
 	// clockTolerance is how far two clocks of one machine may seem apart, the
 	// way of question and answer not counted.
 	clockTolerance = 20 * time.Millisecond
@@ -37,7 +37,7 @@ const (
 //	GET /tcp        the peer answers over a kept connection
 //	GET /datagrams  two datagrams come back from the peer: each once, in order,
 //	                every byte as it was sent
-//	GET /heard      something was heard from the peer in the last 100 ms; the
+//	GET /heard      something was heard from the peer in the last 200 ms; the
 //	                peer is not asked, so one direction alone decides
 //	GET /clock      the peer's wall clock shows what the own one does
 //	GET /time       the own wall clock, in nanoseconds since 1970
