@@ -28,6 +28,7 @@ func (d *drill) event(e record.Event) {
 		}
 		d.mu.Unlock()
 	}
+	d.listeners.hear(e)
 }
 
 func (d *drill) recordingError() error {

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -74,7 +75,8 @@ type Progress struct {
 // system that does not start, a full disk, an interruption, residue); whether
 // the promises were kept is for Analyze to say.
 func Run(ctx context.Context, s Scenario, o Options) (dir string, err error) {
-	if err := s.Validate(); err != nil {
+	s, err = s.drawn(o.Seed)
+	if err != nil {
 		return "", err
 	}
 	d := &drill{scenario: s, options: o, clock: newClock(), run: newRunID()}
@@ -86,7 +88,7 @@ func Run(ctx context.Context, s Scenario, o Options) (dir string, err error) {
 		return d.dir, err
 	}
 	runErr := d.carryThrough(ctx)
-	failedIn := d.phase
+	failedIn := cmp.Or(d.failedIn, d.phase)
 	stopErr := d.stop()
 	return d.dir, d.conclude(ctx, failedIn, runErr, stopErr)
 }
@@ -99,6 +101,7 @@ type drill struct {
 	run      string
 	dir      string
 	phase    string
+	failedIn string // the phase of the load that ended the run, "" for none
 
 	log    *record.Writer
 	lanes  []record.Lane
@@ -110,6 +113,7 @@ type drill struct {
 	before agent.Residue // what hadrill had changed before the first fault
 
 	milestones atomic.Value // reading; set once the system is up
+	listeners  listeners    // steps that wait for an event
 	mu         sync.Mutex
 	logErr     error // first failure to record
 }
@@ -138,6 +142,9 @@ func (d *drill) carryThrough(ctx context.Context) error {
 	}
 	plan := newPlan(d)
 	underLoad := d.drive(ctx, plan)
+	if underLoad != nil {
+		d.failedIn = d.phase
+	}
 	d.enter(record.PhaseHeal)
 	// Healing happens whatever became of the load and of ctx.
 	healing, cancel := context.WithTimeout(context.WithoutCancel(ctx), healTimeout)

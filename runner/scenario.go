@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -79,6 +78,8 @@ type Scenario struct {
 	Weight Weight
 	// KnownOutages are the exact outages of a calibration's faults, in order.
 	KnownOutages []time.Duration
+
+	adHoc string // name of the scenario whose faults were replaced; see AdHoc
 }
 
 // FailsOn declares the objectives that a known-bad twin must fail on.
@@ -138,7 +139,7 @@ func (s Scenario) Declaration() record.Scenario {
 		TwinOf: s.TwinOf, Expect: s.Expect,
 		System: s.System.Name(), Config: fmt.Sprintf("%+v; %s", s.System, s.Load.Describe()),
 		Duration: s.Duration, SLO: s.SLO, Objectives: s.Promises,
-		Resolution: s.Resolution, Critical: s.Criticality, KnownOutages: s.KnownOutages,
+		Resolution: s.Resolution, Critical: s.Criticality, KnownOutages: s.KnownOutages, Faults: declared(s.Faults),
 	}
 	if d.SLO.Success == 0 {
 		d.SLO.Success = 0.99
@@ -154,12 +155,6 @@ func (s Scenario) Declaration() record.Scenario {
 	}
 	if d.Critical == 0 {
 		d.Critical = 1
-	}
-	for i, step := range s.Faults {
-		spec := step.Fault.Spec()
-		d.Faults = append(d.Faults, record.FaultPlan{
-			ID: strconv.Itoa(i + 1), Fault: spec.Fault, Aim: spec.Aim, Params: spec.Params, At: step.At, For: step.For,
-		})
 	}
 	return d
 }

@@ -5,22 +5,30 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/hadrill/hadrill/faults"
 	"github.com/hadrill/hadrill/harness"
 	"github.com/hadrill/hadrill/runner/record"
 )
 
-// plan carries out a fault schedule on the timeline of the load.
+// plan carries out a fault schedule on the timeline of the load. Every step
+// lives its own life beside the others:
 //
-//	load   ├─ baseline ─┬──── fault ────┬──── recovery ────┤ heal
-//	step 1              inject ▸ proof  heal ▸ proof       (if not yet)
+//	load   ├─ baseline ─┬────────── fault ──────────┬── recovery ──┤ heal
+//	step 1              inject ▸ proof ... heal ▸ proof            (if not yet)
+//	step 2              (the same moment: side by side)
+//	step 3                        └ after 1 ▸ inject ▸ proof
+//	step 4                             on an event ▸ inject ▸ proof
 type plan struct {
 	drill *drill
 	field *faults.Field
 	steps []*step
+	begun sync.Once // the fault phase
 
 	mu       sync.Mutex
 	injected []*step // in the order of injection; healed in reverse
@@ -31,6 +39,34 @@ type step struct {
 	id        string
 	injection faults.Injection
 	healed    bool
+	due       record.Time // when it is to be healed; guarded by plan.mu until its life is over
+	effect    *outcome    // of the injection
+	healing   *outcome
+	over      chan struct{} // closed when the step needs no more time of the load
+}
+
+// outcome is something that other steps may wait for: it was proven at a
+// time, or it will not be, for a reason.
+type outcome struct {
+	known chan struct{}
+	once  sync.Once
+	at    record.Time
+	why   string
+}
+
+func newOutcome() *outcome { return &outcome{known: make(chan struct{})} }
+
+func (o *outcome) proven(at record.Time) { o.once.Do(func() { o.at = at; close(o.known) }) }
+func (o *outcome) failed(why string)     { o.once.Do(func() { o.why = why; close(o.known) }) }
+
+// wait returns when it was proven, or why it was not.
+func (o *outcome) wait(ctx context.Context) (at record.Time, why string, err error) {
+	select {
+	case <-o.known:
+		return o.at, o.why, nil
+	case <-ctx.Done():
+		return 0, "", ctx.Err()
+	}
 }
 
 func newPlan(d *drill) *plan {
@@ -41,54 +77,152 @@ func newPlan(d *drill) *plan {
 		return "", fmt.Errorf("client zone %q: the run has none of this name", zone)
 	}}}
 	for i, s := range d.scenario.Faults {
-		p.steps = append(p.steps, &step{Step: s, id: fmt.Sprint(i + 1)})
+		p.steps = append(p.steps, &step{Step: s, id: strconv.Itoa(i + 1), effect: newOutcome(), healing: newOutcome(), over: make(chan struct{})})
 	}
 	return p
 }
 
-// moment is one thing that a plan does at a time of the load.
-type moment struct {
-	at   time.Duration
-	heal bool
-	step *step
+// declared is the schedule as data.
+func declared(s faults.Schedule) []record.FaultPlan {
+	var plans []record.FaultPlan
+	for i, step := range s {
+		spec := step.Fault.Spec()
+		cue := step.Cue
+		if n := s.Find(cue.Step); n >= 0 {
+			cue.Step = strconv.Itoa(n + 1)
+		}
+		plans = append(plans, record.FaultPlan{
+			ID: strconv.Itoa(i + 1), Fault: spec.Fault, Aim: spec.Aim, Params: spec.Params, Cue: cue.String(), At: step.At, For: step.For,
+		})
+	}
+	return plans
 }
 
-// execute injects and heals at the declared times and returns when the last
-// moment has passed. Moments that fall together run in declared order.
+// execute injects and heals as declared and returns when no step needs more
+// time of the load. A step that is not carried out is recorded as failed; the
+// first that cannot be carried out ends the others.
 func (p *plan) execute(ctx context.Context, start record.Time) error {
-	var moments []moment
+	group, ctx := errgroup.WithContext(ctx)
 	for _, s := range p.steps {
-		moments = append(moments, moment{at: s.At, step: s})
-		if s.For > 0 {
-			moments = append(moments, moment{at: s.At + s.For, heal: true, step: s})
+		var heard <-chan record.Event
+		if s.Cue.Kind == faults.CueEvent { // listening before any step acts
+			listener := p.drill.listeners.add(s.Cue.Match, start)
+			defer p.drill.listeners.remove(listener)
+			heard = listener.heard
+		}
+		group.Go(func() error { return p.live(ctx, s, start, heard) })
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	entered := true
+	p.begun.Do(func() { entered = false })
+	if entered {
+		p.drill.enter(record.PhaseRecovery)
+	}
+	return nil
+}
+
+// live carries one step from its cue to its healing.
+func (p *plan) live(ctx context.Context, s *step, start record.Time, heard <-chan record.Event) error {
+	defer close(s.over)
+	cue, why, err := p.await(ctx, s, start, heard)
+	if err != nil {
+		return err
+	}
+	at := cue.Add(s.At)
+	if why == "" {
+		if err := sleepUntil(ctx, p.drill.clock, at); err != nil {
+			return err
+		}
+		if p.drill.clock.now() >= start.Add(p.drill.scenario.Duration) {
+			why = "the load had ended when its moment came"
 		}
 	}
-	slices.SortStableFunc(moments, func(a, b moment) int { return int(a.at - b.at) })
-	for i, m := range moments {
-		if err := sleepUntil(ctx, p.drill.clock, start.Add(m.at)); err != nil {
-			return err
+	if why != "" {
+		p.miss(s, why)
+		return nil
+	}
+	p.begun.Do(func() { p.drill.enter(record.PhaseFault) })
+	if err := p.inject(ctx, s, at.Add(s.For)); err != nil || s.For == 0 {
+		return err
+	}
+	if err := sleepUntil(ctx, p.drill.clock, at.Add(s.For)); err != nil {
+		return err
+	}
+	if err := p.yield(ctx, s); err != nil {
+		return err
+	}
+	return p.heal(ctx, s)
+}
+
+// await waits for what a step waits for and returns when that was, or why the
+// step will not be carried out.
+func (p *plan) await(ctx context.Context, s *step, start record.Time, heard <-chan record.Event) (at record.Time, why string, err error) {
+	switch s.Cue.Kind {
+	case faults.CueEffect:
+		return p.steps[p.drill.scenario.Faults.Find(s.Cue.Step)].effect.wait(ctx)
+	case faults.CueHealing:
+		return p.steps[p.drill.scenario.Faults.Find(s.Cue.Step)].healing.wait(ctx)
+	case faults.CueEvent:
+		return p.listen(ctx, s, start, heard)
+	default:
+		return start, "", nil
+	}
+}
+
+// listen waits for a step's event until its deadline, or as long as the step
+// still fits under the load.
+func (p *plan) listen(ctx context.Context, s *step, start record.Time, heard <-chan record.Event) (at record.Time, why string, err error) {
+	by := s.Cue.By
+	if by == 0 {
+		by = p.drill.scenario.Duration - s.At - s.For
+	}
+	deadline := time.NewTimer(start.Add(by).Sub(p.drill.clock.now()))
+	defer deadline.Stop()
+	select {
+	case e := <-heard:
+		p.drill.event(record.Event{Kind: record.EventNote, Name: "cue", Node: e.Node, Fault: s.id, Text: heardText(e), How: s.Cue.String()})
+		return max(e.At, start), "", nil
+	case <-deadline.C:
+		return 0, fmt.Sprintf("nothing matched %q until %v after the load began", s.Cue.Match, by), nil
+	case <-ctx.Done():
+		return 0, "", ctx.Err()
+	}
+}
+
+// miss records a step that is not carried out: the run says so and is
+// inconclusive, and what waits for the step is not carried out either.
+func (p *plan) miss(s *step, why string) {
+	why = "not carried out: " + why
+	p.record(s, record.StepFailed, nil, "", why)
+	s.effect.failed("step " + s.id + " was " + why)
+	s.healing.failed("step " + s.id + " was " + why)
+}
+
+// yield waits until every step that was injected later, and is due for healing
+// no later, has been healed: damages of one moment are undone latest first.
+func (p *plan) yield(ctx context.Context, s *step) error {
+	p.mu.Lock()
+	var later []*step
+	for _, other := range p.injected[slices.Index(p.injected, s)+1:] {
+		if other.For > 0 && other.due <= s.due {
+			later = append(later, other)
 		}
-		if i == 0 {
-			p.drill.enter(record.PhaseFault)
-		}
-		if err := p.perform(ctx, m); err != nil {
-			return err
-		}
-		if i == len(moments)-1 {
-			p.drill.enter(record.PhaseRecovery)
+	}
+	p.mu.Unlock()
+	for _, other := range later {
+		select {
+		case <-other.over:
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
 	return nil
 }
 
-func (p *plan) perform(ctx context.Context, m moment) error {
-	if m.heal {
-		return p.heal(ctx, m.step)
-	}
-	return p.inject(ctx, m.step)
-}
-
-func (p *plan) inject(ctx context.Context, s *step) error {
+// inject does a step's damage and proves it.
+func (p *plan) inject(ctx context.Context, s *step, due record.Time) error {
 	p.record(s, record.StepInjecting, nil, "", "")
 	injection, err := s.Fault.Inject(ctx, p.field)
 	if err != nil {
@@ -96,7 +230,7 @@ func (p *plan) inject(ctx context.Context, s *step) error {
 		return fmt.Errorf("inject fault %s (%s %s): %w", s.id, s.Fault.Spec().Fault, s.Fault.Spec().Aim, err)
 	}
 	p.mu.Lock()
-	s.injection = injection
+	s.injection, s.due = injection, due
 	p.injected = append(p.injected, s)
 	p.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, proofTimeout)
@@ -104,9 +238,11 @@ func (p *plan) inject(ctx context.Context, s *step) error {
 	proof, err := injection.Effective(ctx)
 	if err != nil {
 		p.record(s, record.StepUnproven, nil, "", err.Error())
+		s.effect.failed("step " + s.id + " was not proven to take effect")
 		return nil // not an error: the verdict will be inconclusive
 	}
 	p.record(s, record.StepEffective, &proof, proof.How, proof.Detail)
+	s.effect.proven(record.Time(proof.After))
 	return nil
 }
 
@@ -127,9 +263,11 @@ func (p *plan) heal(ctx context.Context, s *step) error {
 	proof, err := s.injection.Healed(ctx)
 	if err != nil {
 		p.record(s, record.StepHealUnproven, nil, "", err.Error())
+		s.healing.failed("the healing of step " + s.id + " was not proven")
 		return nil
 	}
 	p.record(s, record.StepHealed, &proof, proof.How, proof.Detail)
+	s.healing.proven(record.Time(proof.After))
 	return nil
 }
 

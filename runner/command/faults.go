@@ -31,6 +31,7 @@ func (a *app) listFaults() *cobra.Command {
 			fmt.Fprintf(a.out, "kernel %s\n\n", machine.Kernel)
 			for _, e := range faults.Catalogue() {
 				fmt.Fprintf(a.out, "%s\n  %s\n  proof    %s\n  healing  %s\n", e.Name, e.Meaning, e.Proof, e.Healing)
+				fmt.Fprintf(a.out, "  written  %s\n", faults.Usage(e.Name))
 				fmt.Fprintf(a.out, "  here     %s\n\n", ladderHere(e.Ladder, machine))
 			}
 			return nil

@@ -16,7 +16,7 @@ import (
 // plan says what a run would do, and refuses what this machine cannot do: a
 // dry run that checks nothing would be worse than none.
 func (a *app) plan() *cobra.Command {
-	var profile string
+	var profile, schedule string
 	cmd := &cobra.Command{
 		Use:   "plan [SCENARIO...]",
 		Short: "Check scenarios and print what they would do here, without doing it",
@@ -27,6 +27,9 @@ func (a *app) plan() *cobra.Command {
 			}
 			chosen, err := a.choose(args, p)
 			if err != nil {
+				return err
+			}
+			if chosen, err = a.adHoc(chosen, schedule); err != nil {
 				return err
 			}
 			eng, err := engine.Connect(cmd.Context())
@@ -52,6 +55,7 @@ func (a *app) plan() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&profile, "profile", string(runner.Quick), "quick, nightly or soak: which scenarios when none is named")
+	cmd.Flags().StringVar(&schedule, "faults", "", faultsHelp)
 	return cmd
 }
 
@@ -66,20 +70,21 @@ func (a *app) printPlan(s runner.Scenario, machine *agent.Machine) error {
 		fmt.Fprintf(a.out, "  twin of  %s; must fail on %s\n", d.TwinOf, joinOr(d.Expect, "nothing"))
 	}
 	var errs []error
-	for i, step := range s.Faults {
-		plan := d.Faults[i]
-		life := "until the load ends"
-		if plan.For > 0 {
-			life = "for " + plan.For.String()
+	for _, step := range s.Faults {
+		life := ", until the load ends"
+		if _, drawn := step.Fault.(faults.Draw); drawn || step.For > 0 {
+			life = ""
 		}
-		fmt.Fprintf(a.out, "  fault    at %v: %s %s %s %s\n", plan.At, plan.Fault, plan.Aim, plan.Params, life)
-		used, err := faults.Check(machine, step.Fault)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", s.Name, err))
-		}
-		for _, m := range used {
-			_, why := machine.Has(string(m))
-			fmt.Fprintf(a.out, "             by %s: %s\n", m, why)
+		fmt.Fprintf(a.out, "  fault    %s%s\n", step, life)
+		for _, f := range possible(step.Fault) {
+			used, err := faults.Check(machine, f)
+			if err != nil {
+				errs = append(errs, fmt.Errorf("%s: %w", s.Name, err))
+			}
+			for _, m := range used {
+				_, why := machine.Has(string(m))
+				fmt.Fprintf(a.out, "             %s by %s: %s\n", f.Spec().Fault, m, why)
+			}
 		}
 	}
 	fmt.Fprintln(a.out)

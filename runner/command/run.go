@@ -23,6 +23,7 @@ import (
 // runFlags are the flags of `run`.
 type runFlags struct {
 	profile  string
+	faults   string
 	repeat   int
 	parallel int
 	dir      string
@@ -50,6 +51,7 @@ error, 130 interrupted (after healing and clean-up).`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.profile, "profile", string(runner.Quick), "quick, nightly or soak: which scenarios to run when none is named")
+	flags.StringVar(&f.faults, "faults", "", faultsHelp)
 	flags.IntVar(&f.repeat, "repeat", 1, "repetitions of each scenario")
 	flags.IntVar(&f.parallel, "parallel", 1, "drills side by side; their control lanes tell whether they disturb one another")
 	flags.StringVar(&f.dir, "dir", "runs", "folder for the dated folders of runs, and for the newest scorecard")
@@ -78,6 +80,9 @@ func (a *app) runScenarios(ctx context.Context, names []string, f runFlags) erro
 	}
 	chosen, err := a.choose(names, profile)
 	if err != nil {
+		return err
+	}
+	if chosen, err = a.adHoc(chosen, f.faults); err != nil {
 		return err
 	}
 	dir, err := filepath.Abs(f.dir)

@@ -182,6 +182,7 @@ type FaultPlan struct {
 	Fault  string        `json:"fault"`
 	Aim    string        `json:"aim"`
 	Params string        `json:"params,omitempty"`
+	Cue    string        `json:"cue,omitempty"` // what At counts from, where it is not the beginning of the load: "after 1", "on owner"
 	At     time.Duration `json:"at_ns"`
 	For    time.Duration `json:"for_ns,omitempty"`
 }

@@ -52,7 +52,7 @@ func (o Outcome) AsExpected() bool {
 // Reproduce is the command that runs one scenario again with the same seed:
 // of this scenario alone, whatever else the suite ran beside it.
 func Reproduce(s runner.Scenario, seed uint64) string {
-	return fmt.Sprintf("hadrill run --seed %d %s", seed, s.Name)
+	return fmt.Sprintf("hadrill run --seed %d %s", seed, s.Arguments())
 }
 
 // Drill runs one scenario once, judges it and writes its reports.
