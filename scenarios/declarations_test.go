@@ -1,11 +1,14 @@
 package scenarios_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/hadrill/hadrill/faults"
 	"github.com/hadrill/hadrill/runner"
+	"github.com/hadrill/hadrill/runner/record"
 	"github.com/hadrill/hadrill/scenarios"
 )
 
@@ -48,4 +51,30 @@ func TestEveryRowOfASystemHasACaughtTwin(t *testing.T) {
 	for row, twin := range rows {
 		assert.Truef(t, twin, "row %s has a known-bad twin", row)
 	}
+}
+
+// A fault that nobody but its injector has seen proves nothing: every one of
+// the catalogue has a selftest of its name.
+func TestEveryFaultOfTheCatalogueHasASelftest(t *testing.T) {
+	byName := map[string]runner.Scenario{}
+	for _, s := range scenarios.All() {
+		byName[s.Name] = s
+	}
+	for _, e := range faults.Catalogue() {
+		s, ok := byName["faults/selftest/"+e.Name]
+		if !assert.Truef(t, ok, "fault %s has a selftest", e.Name) {
+			continue
+		}
+		if assert.Lenf(t, s.Faults, 1, s.Name) {
+			assert.Equal(t, e.Name, s.Faults[0].Fault.Spec().Fault)
+		}
+		assert.Truef(t, slices.ContainsFunc(s.Promises, demands), "%s demands that the damage is seen", s.Name)
+	}
+}
+
+// demands tells whether an objective is one that a run without the fault fails
+// on: more of what is bad, or less of what is good.
+func demands(o record.Objective) bool {
+	ratio := o.Unit == "ratio"
+	return ratio && !o.Higher || !ratio && o.Higher
 }
