@@ -32,6 +32,7 @@ type Host struct {
 	netns  string // identity of the host's network namespace, never entered
 
 	lacksNetem atomic.Bool // found out at the first link that is impaired
+	disks      *disks
 
 	mu     sync.Mutex
 	nodes  map[string]*Node
@@ -50,7 +51,9 @@ func newHost(run, socket, cgroup string) (*Host, error) {
 		// node's, and the host's is still told apart by having PID 1's.
 		netns = ""
 	}
-	return &Host{run: run, engine: engine, cgroup: cgroup, netns: netns, nodes: map[string]*Node{}, notify: func(Event) {}, reborn: func(*Node, int64) {}}, nil
+	h := &Host{run: run, engine: engine, cgroup: cgroup, netns: netns, nodes: map[string]*Node{}, notify: func(Event) {}, reborn: func(*Node, int64) {}}
+	h.disks = newDisks(h)
+	return h, nil
 }
 
 // Now is CLOCK_MONOTONIC in nanoseconds.

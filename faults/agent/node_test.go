@@ -77,6 +77,8 @@ func nodeAnswer(line string) string {
 			return "error " + err.Error()
 		}
 		return strings.TrimSpace(answer)
+	case "write", "read": // write PATH SYNC TEXT, read PATH
+		return diskAnswer(words)
 	case "work":
 		var ms int
 		_, _ = fmt.Sscan(words[1], &ms)

@@ -1,6 +1,10 @@
 package agent
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"github.com/hadrill/hadrill/faults/disk"
+)
 
 // protocolVersion changes whenever a frame's meaning does. Client and agent
 // are the same executable, so a difference is a stale container, and refused.
@@ -25,6 +29,7 @@ const (
 	opHealed  operation = "healed"  // wait for evidence that they are gone
 	opAudit   operation = "audit"   // list what is left on the run's nodes
 	opProbe   operation = "probe"   // say what this machine's kernel has
+	opDisk    operation = "disk"    // make a disk for a container to come
 	opGoodbye operation = "goodbye" // heal all, then leave
 )
 
@@ -34,6 +39,7 @@ type request struct {
 	Op      operation    `json:"op"`
 	Version int          `json:"version,omitempty"`
 	Damages []damageSpec `json:"damages,omitempty"` // inject
+	Disk    *disk.Spec   `json:"disk,omitempty"`    // disk
 	IDs     []string     `json:"ids,omitempty"`     // proof, still, heal, healed: of damages; watch: of containers
 }
 
@@ -53,6 +59,7 @@ type response struct {
 	Damages []damageState `json:"damages,omitempty"`
 	Residue []string      `json:"residue,omitempty"`
 	Machine *Machine      `json:"machine,omitempty"`
+	Path    string        `json:"path,omitempty"` // of a disk, as the engine sees it
 	Event   *Event        `json:"event,omitempty"`
 }
 

@@ -56,6 +56,9 @@ func newServer(ctx context.Context, host *Host, dir string, out io.Writer) (*ser
 		events: make(chan Event, eventBacklog), told: make(chan struct{})}
 	go s.tell()
 	host.notify, host.reborn = s.event, s.reborn
+	if err := host.disks.takeOver(ctx); err != nil {
+		s.problem("", err)
+	}
 	for _, e := range pending {
 		if err := s.adopt(ctx, e); err != nil {
 			s.problem("", err)
@@ -154,6 +157,12 @@ func (s *server) handle(ctx context.Context, r request) (response, error) {
 	case opAudit:
 		left, err := s.audit(ctx)
 		return response{Residue: left}, err
+	case opDisk:
+		if r.Disk == nil {
+			return response{}, errors.New("disk: none given")
+		}
+		path, err := s.host.disks.make(ctx, *r.Disk)
+		return response{Path: path}, err
 	case opProbe:
 		machine := probe(s.host)
 		return response{Machine: &machine}, nil
@@ -297,7 +306,7 @@ func (s *server) healAll(ctx context.Context, leaving bool) error {
 		wait.Go(func() { errs[i] = d.heal(ctx, s.journal) })
 	}
 	wait.Wait()
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.host.disks.close(ctx))...)
 }
 
 func (s *server) close() {

@@ -169,6 +169,8 @@ func agentHostConfig(socket, record string, labels map[string]string, unconfined
 			{Type: mount.TypeBind, Source: socket, Target: socketPath},
 		},
 	}
+	// For disks to do damage to: FUSE, loop-control, loop devices.
+	config.DeviceCgroupRules = []string{"c 10:229 rwm", "c 10:237 rwm", "b 7:* rwm"}
 	if unconfined {
 		config.SecurityOpt = []string{"apparmor=unconfined"} // its profile forbids mount and ptrace
 	}
