@@ -15,26 +15,14 @@ import (
 	"github.com/hadrill/hadrill/runner/record"
 )
 
-// event writes one event, at its own time or now. The first failure to write
-// is kept and ends the run: what was recorded before it stays readable.
+// event writes one event, at its own time or now. The log keeps the first
+// failure to write, see conclude: what was recorded before it stays readable.
 func (d *drill) event(e record.Event) {
 	if e.At == 0 {
 		e.At = d.clock.now()
 	}
-	if err := d.log.Event(e); err != nil {
-		d.mu.Lock()
-		if d.logErr == nil {
-			d.logErr = err
-		}
-		d.mu.Unlock()
-	}
+	_ = d.log.Event(e)
 	d.listeners.hear(e)
-}
-
-func (d *drill) recordingError() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.logErr
 }
 
 func (d *drill) note(name, text string) {

@@ -115,7 +115,6 @@ type drill struct {
 	milestones atomic.Value // reading; set once the system is up
 	listeners  listeners    // steps that wait for an event
 	mu         sync.Mutex
-	logErr     error // first failure to record
 }
 
 // reading makes any Running fit an atomic.Value, which wants one type.

@@ -61,6 +61,9 @@ func TestVerdicts(t *testing.T) {
 		{"the toolkit failed", func(s *story) {
 			s.event(time.Second, record.Event{Kind: record.EventError, Name: "agent", Text: "gone"})
 		}, record.HarnessError, "failed at agent: gone"},
+		{"the run was interrupted", func(s *story) {
+			s.event(time.Second, record.Event{Kind: record.EventNote, Name: record.NoteInterrupted, Text: "terminated"})
+		}, record.Inconclusive, "interrupted (terminated)"},
 		{"an objective nobody knows", func(s *story) { s.promise(objective("rot", 1)) }, record.HarnessError, `"rot"`},
 		{"a lane nobody knows", func(s *story) { s.promise(objective("latency.p99@mian", 1)) }, record.HarnessError, "mian"},
 		{"no ledger", func(s *story) { s.evidence.Ledger = nil }, record.Vacuous, "no ledger"},
