@@ -5,6 +5,7 @@ import (
 
 	"github.com/hadrill/hadrill/faults"
 	"github.com/hadrill/hadrill/faults/impair"
+	"github.com/hadrill/hadrill/faults/split"
 	"github.com/hadrill/hadrill/harness"
 	"github.com/hadrill/hadrill/harness/components"
 	"github.com/hadrill/hadrill/runner"
@@ -23,6 +24,11 @@ func linkSelftests() []selftest {
 	return []selftest{
 		{
 			fault: faults.Partition{Left: faults.Side{Nodes: subject()}}, doc: "nothing passes between the two sides of a partition until it is healed",
+			route: "/tcp", lasting: true, promises: gone(),
+		},
+		{
+			fault: faults.Split(harness.Named(components.WitnessNode, components.SubjectNode), split.Halves()),
+			doc:   "two nodes split in halves hear nothing of each other until it is healed, while clients reach both",
 			route: "/tcp", lasting: true, promises: gone(),
 		},
 		{
