@@ -26,6 +26,7 @@ type cluster struct {
 	names     map[netip.Addr]string
 	isolation string
 	reads     Reads
+	pool      *pool // of those to read from
 	// locate finds the primary as clients do. last is the one that a client
 	// used before; it is what a client falls back to.
 	locate func(ctx context.Context, from harness.Vantage, last netip.AddrPort) (netip.AddrPort, error)
@@ -41,7 +42,7 @@ type peer struct {
 }
 
 func newCluster(env *harness.Env, nodes []*harness.Node, isolation string) (*cluster, error) {
-	c := &cluster{env: env, nodes: nodes, names: map[netip.Addr]string{}, isolation: isolation}
+	c := &cluster{env: env, nodes: nodes, names: map[netip.Addr]string{}, isolation: isolation, pool: &pool{back: map[int]time.Time{}}}
 	for _, n := range nodes {
 		c.names[n.Addr()] = n.Name()
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/hadrill/hadrill/harness"
@@ -37,8 +38,40 @@ const (
 // errNotCaughtUp says that no replica can be read from just now.
 var errNotCaughtUp = errors.New("no replica has what this session wrote")
 
+// pool knows which replicas have left the pool that readers share: one that
+// did not answer is not tried again for a while, by anybody.
+type pool struct {
+	mu   sync.Mutex
+	back map[int]time.Time // server -> when it is tried again
+}
+
+const awayFor = 2 * time.Second
+
+func (p *pool) takesPart(i int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if time.Now().Before(p.back[i]) {
+		return false
+	}
+	if _, away := p.back[i]; away {
+		p.back[i] = time.Now().Add(awayFor) // one reader tries it for all
+	}
+	return true
+}
+
+func (p *pool) answered(i int, well bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if well {
+		delete(p.back, i)
+	} else {
+		p.back[i] = time.Now().Add(awayFor)
+	}
+}
+
 // reader reads registers from replicas, one after the other in turn. A replica
-// that does not answer, or lags, is passed over; the next read tries the next.
+// that does not answer leaves the pool for a while; one that lags is passed
+// over, and the next read tries the next.
 type reader struct {
 	cluster *cluster
 	from    harness.Vantage
@@ -67,7 +100,11 @@ func (r *reader) read(ctx context.Context, key uint64) (value int64, found bool,
 	last := error(errNotCaughtUp)
 	for range r.conns {
 		r.turn = (r.turn + 1) % len(r.conns)
+		if !r.cluster.pool.takesPart(r.turn) {
+			continue
+		}
 		value, found, err = r.readFrom(ctx, r.turn, key)
+		r.cluster.pool.answered(r.turn, err == nil || errors.Is(err, errIsSource) || errors.Is(err, errNotCaughtUp) || session.Number(err) != 0)
 		if err == nil {
 			return value, found, nil
 		}

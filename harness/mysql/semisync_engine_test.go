@@ -264,3 +264,67 @@ func settleUnderLoad(ctx context.Context, t *testing.T, r running) {
 		return err == nil && have == want
 	}, 30*time.Second, 50*time.Millisecond, "redundancy is not restored")
 }
+
+// The worst case for a source's return: sessions wait for acknowledgements that
+// never come, and none of their clients may be told that they came.
+func TestAThawedSourceTellsNobodyThatItsVoidCommitsAreDone(t *testing.T) {
+	m := &marks{}
+	ctx, eng := testenv.Engine(t)
+	env := testenv.NewOn(ctx, t, eng, harness.Options{OnLog: both(m.onLog, logTo(t))})
+	r := start(ctx, t, env, safe)
+	m.watch(r)
+	// The replicas die: writes now wait at the source, which then freezes, and
+	// the replicas come back.
+	for _, n := range r.Nodes()[1:3] {
+		_, err := eng.Client().ContainerKill(ctx, n.ContainerID(), client.ContainerKillOptions{Signal: "KILL"})
+		require.NoError(t, err)
+	}
+	outcomes := make(chan error, 5)
+	var clients []harness.SetClient
+	for i := range int64(cap(outcomes)) {
+		sets, err := r.OpenSet(ctx, env.Data())
+		require.NoError(t, err)
+		clients = append(clients, sets)
+		go func() { outcomes <- sets.Add(ctx, 9, i) }()
+	}
+	time.Sleep(500 * time.Millisecond)
+	require.Empty(t, outcomes, "nobody acknowledges")
+	_, err := eng.Client().ContainerPause(ctx, r.Nodes()[0].ContainerID(), client.ContainerPauseOptions{})
+	require.NoError(t, err)
+	for _, n := range r.Nodes()[1:3] {
+		_, err := eng.Client().ContainerStart(ctx, n.ContainerID(), client.ContainerStartOptions{})
+		require.NoError(t, err)
+	}
+	require.Eventually(t, func() bool {
+		for _, b := range r.Beliefs(ctx) {
+			if b.Self == harness.Primary && b.Node != "mysql-1" {
+				return true
+			}
+		}
+		return false
+	}, 15*time.Second, 20*time.Millisecond, "nobody takes over")
+	_, err = eng.Client().ContainerUnpause(ctx, r.Nodes()[0].ContainerID(), client.ContainerUnpauseOptions{})
+	require.NoError(t, err)
+	told := 0
+	for range clients {
+		err := <-outcomes
+		if err == nil {
+			told++
+		} else {
+			require.False(t, harness.IsDefinite(err), "%v", err)
+		}
+	}
+	settle(ctx, t, r)
+	fresh, err := r.OpenSet(ctx, env.Data())
+	require.NoError(t, err)
+	elements, err := fresh.Elements(ctx, 9)
+	require.NoError(t, err)
+	m.mu.Lock()
+	t.Logf("%d of %d told, %d there\n%s", told, len(clients), len(elements), strings.Join(m.lines, "\n"))
+	m.mu.Unlock()
+	require.Zero(t, told, "a client was told of a commit that is void")
+	require.Empty(t, elements, "what nobody received is gone")
+	for _, c := range append(clients, fresh) {
+		require.NoError(t, c.Close())
+	}
+}

@@ -83,20 +83,38 @@ func (m *Manager) lead(ctx context.Context, s *server, was seen, term int64) err
 
 // disarm takes a server out of its clients' hands that thinks it is the
 // source. The order matters: while a session waits for an acknowledgement,
-// turning semi-sync off would tell its client that the commit is done.
+// turning semi-sync off would tell its client that the commit is done. A
+// session that was ended still waits, but its connection is shut: nobody hears
+// what it says when it goes on.
 func (m *Manager) disarm(ctx context.Context, s *server) error {
 	m.say("disarms: %s is not the primary, but writable", s.Name)
 	if err := s.hand.Exec(ctx, "SET GLOBAL offline_mode = ON"); err != nil {
 		return err
 	}
-	deadline := time.Now().Add(endLimit)
-	for {
-		left, err := s.hand.Rows(ctx, "SELECT id FROM information_schema.processlist WHERE user = '"+session.Application+"'")
-		if err != nil {
+	if err := m.endSessions(ctx, s, "command <> 'Killed'"); err != nil {
+		return err
+	}
+	if err := s.hand.Exec(ctx, "SET GLOBAL rpl_semi_sync_source_enabled = OFF"); err != nil {
+		return err
+	}
+	if err := m.endSessions(ctx, s, "TRUE"); err != nil {
+		return err
+	}
+	if err := s.hand.Exec(ctx, "SET GLOBAL super_read_only = ON"); err != nil {
+		return err
+	}
+	m.say("disarmed: %s serves nobody", s.Name)
+	return nil
+}
+
+// endSessions ends the applications' sessions until none is left that meets a
+// condition.
+func (m *Manager) endSessions(ctx context.Context, s *server, condition string) error {
+	query := "SELECT id FROM information_schema.processlist WHERE user = '" + session.Application + "' AND " + condition
+	for deadline := time.Now().Add(endLimit); ; time.Sleep(20 * time.Millisecond) {
+		left, err := s.hand.Rows(ctx, query)
+		if err != nil || len(left) == 0 {
 			return err
-		}
-		if len(left) == 0 {
-			break
 		}
 		if time.Now().After(deadline) {
 			return fmt.Errorf("%d sessions do not end", len(left))
@@ -106,13 +124,7 @@ func (m *Manager) disarm(ctx context.Context, s *server) error {
 				return err
 			}
 		}
-		time.Sleep(20 * time.Millisecond)
 	}
-	if err := s.hand.Exec(ctx, "SET GLOBAL rpl_semi_sync_source_enabled = OFF", "SET GLOBAL super_read_only = ON"); err != nil {
-		return err
-	}
-	m.say("disarmed: %s serves nobody", s.Name)
-	return nil
 }
 
 const (
