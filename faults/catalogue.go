@@ -17,12 +17,14 @@ const (
 	Netem         Mechanism = "netem"
 	TokenBucket   Mechanism = "tbf"
 	SocketDestroy Mechanism = "socket-destroy"
-	CPUQuota      Mechanism = "cpu-quota"
-	MemoryGroup   Mechanism = "memory"
-	BlockThrottle Mechanism = "blkio"
-	LoopDevice    Mechanism = "loop"
-	FUSE          Mechanism = "fuse"
-	ProcessMemory Mechanism = "process-memory"
+
+	IntermediateDevice Mechanism = "ifb"
+	CPUQuota           Mechanism = "cpu-quota"
+	MemoryGroup        Mechanism = "memory"
+	BlockThrottle      Mechanism = "blkio"
+	LoopDevice         Mechanism = "loop"
+	FUSE               Mechanism = "fuse"
+	ProcessMemory      Mechanism = "process-memory"
 )
 
 // Entry describes one fault of the catalogue.

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +10,10 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -44,23 +48,152 @@ func serveNode() {
 		}
 		go func() {
 			defer conn.Close()
+			host, _, _ := net.SplitHostPort(conn.RemoteAddr().String())
+			clients.Store(conn, host)
+			defer clients.Delete(conn)
 			for lines := bufio.NewScanner(conn); lines.Scan(); {
-				other, asked := strings.CutPrefix(lines.Text(), "dial ")
-				answer := "pong"
-				if asked {
-					there, err := net.DialTimeout("tcp", other, 150*time.Millisecond)
-					answer = fmt.Sprint(err == nil)
-					if err == nil {
-						there.Close()
-					}
+				if _, err := fmt.Fprintln(conn, nodeAnswer(lines.Text())); err != nil {
+					return
 				}
-				if lines.Text() == "time" {
-					answer = fmt.Sprint(time.Now().UnixNano())
-				}
-				fmt.Fprintln(conn, answer)
 			}
 		}()
 	}
+}
+
+// clients are the connections that others have open, by their address.
+var clients sync.Map
+
+// held are connections that a node keeps open to others, by address.
+var held sync.Map
+
+// nodeAnswer is what a test node can be asked:
+//
+//	ping             pong
+//	dial ADDR        ok, refused, timeout
+//	hold ADDR        opens a connection and keeps it
+//	use ADDR         sends on the kept connection and waits for the answer
+//	open ADDR        how many connections an address has open to it
+//	release ADDR     closes the kept connection
+//	lookup NAME      ok, or the kind of error
+//	work             rounds of arithmetic in 200 ms
+//	take MB          takes memory
+//	send ADDR MB     how many bytes a second got through
+func nodeAnswer(line string) string {
+	words := append(strings.Fields(line), "", "", "")
+	switch words[0] {
+	case "dial":
+		conn, err := net.DialTimeout("tcp", words[1], 150*time.Millisecond)
+		if err != nil {
+			return kindOf(err)
+		}
+		conn.Close()
+		return "ok"
+	case "hold":
+		conn, err := net.DialTimeout("tcp", words[1], time.Second)
+		if err != nil {
+			return kindOf(err)
+		}
+		held.Store(words[1], conn)
+		return "ok"
+	case "use":
+		kept, ok := held.Load(words[1])
+		if !ok {
+			return "none"
+		}
+		conn := kept.(net.Conn)
+		_ = conn.SetDeadline(time.Now().Add(300 * time.Millisecond))
+		if _, err := fmt.Fprintln(conn, "ping"); err != nil {
+			return kindOf(err)
+		}
+		answer, err := bufio.NewReader(conn).ReadString('\n')
+		if err != nil {
+			return kindOf(err)
+		}
+		return strings.TrimSpace(answer)
+	case "release":
+		if kept, ok := held.LoadAndDelete(words[1]); ok {
+			kept.(net.Conn).Close()
+		}
+		return "ok"
+	case "lookup":
+		ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+		defer cancel()
+		_, err := (&net.Resolver{PreferGo: true}).LookupHost(ctx, words[1])
+		return kindOf(err)
+	case "work":
+		rounds := 0
+		for end := time.Now().Add(200 * time.Millisecond); time.Now().Before(end); rounds++ {
+			for x := range 1000 {
+				_ = x * x
+			}
+		}
+		return fmt.Sprint(rounds)
+	case "take":
+		megabytes, _ := strconv.Atoi(words[1])
+		taken = append(taken, bytes.Repeat([]byte{1}, megabytes<<20))
+		return "ok"
+	case "open":
+		n := 0
+		clients.Range(func(_, from any) bool {
+			if from == words[1] {
+				n++
+			}
+			return true
+		})
+		return fmt.Sprint(n)
+	case "send":
+		megabytes, _ := strconv.ParseFloat(words[2], 64)
+		return sendBulk(words[1], int(megabytes*(1<<20)))
+	}
+	return "pong"
+}
+
+var taken [][]byte
+
+// sendBulk sends lines that the other end answers one by one with little; the
+// last answer tells that all has arrived.
+func sendBulk(addr string, size int) string {
+	conn, err := net.DialTimeout("tcp", addr, time.Second)
+	if err != nil {
+		return kindOf(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(8 * time.Second))
+	began := time.Now()
+	lines := size / 1024
+	line := append(bytes.Repeat([]byte("x"), 1023), '\n')
+	go func() {
+		for range lines {
+			if _, err := conn.Write(line); err != nil {
+				return
+			}
+		}
+	}()
+	answers := bufio.NewScanner(conn)
+	for range lines {
+		if !answers.Scan() {
+			return "broken"
+		}
+	}
+	return fmt.Sprint(int(float64(size) / time.Since(began).Seconds()))
+}
+
+func kindOf(err error) string {
+	var timeout net.Error
+	var dns *net.DNSError
+	switch {
+	case err == nil:
+		return "ok"
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return "no such name"
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return "timeout"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "refused"
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNABORTED):
+		return "reset"
+	}
+	return err.Error()
 }
 
 // cluster is a Running of plain nodes, the first of which calls itself primary.
@@ -123,14 +256,18 @@ func ping(from harness.Vantage, n *harness.Node) error {
 }
 
 func ask(from harness.Vantage, n *harness.Node, line string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 400*time.Millisecond)
+	limit := 400 * time.Millisecond
+	if line != "ping" {
+		limit = 10 * time.Second
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	conn, err := from.DialContext(ctx, "tcp", net.JoinHostPort(n.Addr().String(), "7000"))
 	if err != nil {
 		return "", err
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(400 * time.Millisecond))
+	_ = conn.SetDeadline(time.Now().Add(limit))
 	if _, err := fmt.Fprintln(conn, line); err != nil {
 		return "", err
 	}
@@ -142,13 +279,23 @@ func ask(from harness.Vantage, n *harness.Node, line string) (string, error) {
 func (s *stage) sees(t *testing.T, i, j int) bool {
 	answer, err := ask(s.env.Data(), s.nodes[i], "dial "+net.JoinHostPort(s.nodes[j].Addr().String(), "7000"))
 	require.NoError(t, err)
-	return answer == "true"
+	return answer == "ok"
 }
 
 func (s *stage) client(t *testing.T) harness.Vantage {
 	v, err := s.env.Client("a")
 	require.NoError(t, err)
 	return v
+}
+
+// at is where a node listens.
+func (s *stage) at(i int) string { return net.JoinHostPort(s.nodes[i].Addr().String(), "7000") }
+
+// tells asks a node something, over the data network.
+func (s *stage) tells(t *testing.T, i int, line string) string {
+	answer, err := ask(s.env.Data(), s.nodes[i], line)
+	require.NoError(t, err)
+	return answer
 }
 
 // do injects and proves.

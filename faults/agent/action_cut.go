@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"strings"
-	"time"
 
 	"github.com/google/nftables"
 )
@@ -65,39 +64,12 @@ var _ = register(Action{
 		return seen, err
 	},
 	Verify: verifyCut,
-	Undo: func(_ context.Context, t *Target) (Evidence, error) {
-		seen := Evidence{Before: monotonic(), How: "rule list"}
-		life, err := t.Node.Life()
-		if errors.Is(err, ErrNotRunning) {
-			seen.After = monotonic()
-			return seen, nil // gone with the namespace
-		}
-		if err == nil {
-			err = life.DropTable(t.ID)
-		}
-		seen.After = monotonic()
-		return seen, err
-	},
-	Undone: func(_ context.Context, t *Target, undone Evidence) (Evidence, error) {
-		life, err := t.Node.Life()
-		if errors.Is(err, ErrNotRunning) {
-			return undone, nil
-		}
-		if err != nil {
-			return undone, err
-		}
-		_, present, err := life.ListTable(t.ID)
-		if err == nil && present {
-			err = fmt.Errorf("table %s%s is still there", TablePrefix, t.ID)
-		}
-		undone.Detail = "the kernel lists no rule of this fault"
-		return undone, err
-	},
-	Audit: auditTables,
+	Undo:   undoTable,
+	Undone: tableGone,
+	Audit:  auditTables,
 })
 
-// cutPeers resolves containers to their addresses. A peer without any address
-// cannot be cut off, which is an error and not a silent success.
+// cutPeers resolves containers to their addresses.
 func cutPeers(ctx context.Context, t *Target) (CutParams, []netip.Addr, error) {
 	var p CutParams
 	if err := t.Decode(&p); err != nil {
@@ -106,19 +78,8 @@ func cutPeers(ctx context.Context, t *Target) (CutParams, []netip.Addr, error) {
 	if len(p.From)+len(p.FromAddress)+len(p.ToAddress) == 0 {
 		return p, nil, errors.New("no peer given")
 	}
-	var sources []netip.Addr
-	for _, id := range p.From {
-		peer, err := t.Host.Node(ctx, id)
-		if err != nil {
-			return p, nil, err
-		}
-		addresses := peer.Addresses()
-		if len(addresses) == 0 {
-			return p, nil, fmt.Errorf("peer %s has no address", peer.name)
-		}
-		sources = append(sources, addresses...)
-	}
-	return p, sources, nil
+	sources, err := t.addressesOf(ctx, p.From)
+	return p, sources, err
 }
 
 // verifyCut reads the rules back from the kernel, then sends one packet from
@@ -152,23 +113,8 @@ func verifyCut(ctx context.Context, t *Target, applied Evidence) (Evidence, erro
 			expected[tag] = true
 		}
 	}
-	counted, err := eventually(200*time.Millisecond, time.Millisecond, func() (bool, error) {
-		now, err := rulesByTag(life, t.ID)
-		if err != nil {
-			return false, err
-		}
-		for tag := range expected {
-			if now[tag] <= before[tag] {
-				return false, nil
-			}
-		}
-		return true, nil
-	})
-	if err != nil {
+	if err := awaitCounted(life, t.ID, before, expected); err != nil {
 		return Evidence{}, err
-	}
-	if !counted {
-		return Evidence{}, fmt.Errorf("packets sent by peers were not counted by the rules (%d expected): they took another way", len(expected))
 	}
 	if applied.Before == 0 {
 		applied.Before, applied.After = monotonic(), monotonic()
@@ -196,53 +142,25 @@ func rulesByTag(l *Life, table string) (map[string]uint64, error) {
 	return found, nil
 }
 
-// probeFrom sends one datagram of one byte from a peer's namespace to each
-// address of the node that it can reach directly, and returns the tags of the
-// rules which must count them. A peer that cannot send (it is down, it has no
-// common network) proves nothing and is left out.
-func probeFrom(peer, node *Node) []string {
-	life, err := peer.Life()
-	if err != nil {
-		return nil
-	}
-	mine := map[netip.Addr]bool{}
-	for _, a := range peer.Addresses() {
-		mine[a] = true
-	}
-	var tags []string
-	_ = life.InNetwork(func() error {
-		for _, target := range node.Addresses() {
-			if !onLink(target) {
-				continue
-			}
-			conn, err := net.Dial("udp", netip.AddrPortFrom(target, discardPort).String())
-			if err != nil {
-				continue
-			}
-			local, _ := netip.ParseAddrPort(conn.LocalAddr().String())
-			if _, err := conn.Write([]byte{0}); err == nil && mine[local.Addr()] {
-				tags = append(tags, "from "+local.Addr().String())
-			}
-			_ = conn.Close()
-		}
-		return nil
-	})
-	return tags
-}
+// probeFrom sends one datagram from a peer to each of the node's addresses; see
+// sendProbes.
+func probeFrom(peer, node *Node) []string { return sendProbes(peer, node, "udp", discardPort) }
 
 // onLink tells whether an address is in a network of an interface of the
-// present namespace: nothing may be sent that a router would carry on.
-func onLink(target netip.Addr) bool {
+// present namespace, and which own address packets to it come from: nothing
+// may be sent that a router would carry on.
+func onLink(target netip.Addr) (source netip.Addr, ok bool) {
 	addresses, err := net.InterfaceAddrs()
 	if err != nil {
-		return false
+		return source, false
 	}
 	for _, a := range addresses {
-		if prefix, err := netip.ParsePrefix(a.String()); err == nil && prefix.Contains(target) && !prefix.Addr().IsLoopback() {
-			return true
+		prefix, err := netip.ParsePrefix(a.String())
+		if err == nil && prefix.Contains(target) && !prefix.Addr().IsLoopback() {
+			return prefix.Addr(), true
 		}
 	}
-	return false
+	return source, false
 }
 
 // auditTables lists the agent's tables in a node's namespace.

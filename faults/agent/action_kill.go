@@ -52,8 +52,11 @@ func applyKill(_ context.Context, t *Target) (Evidence, error) {
 func wasDead(t *Target) Evidence {
 	t.Node.mu.Lock()
 	died := t.Node.deaths
-	t.Node.mu.Unlock()
 	t.State = nil
+	if life := t.Node.life; life != nil && life.ended() {
+		died = life.diedAt
+	}
+	t.Node.mu.Unlock()
 	if died == 0 {
 		died = monotonic()
 	}

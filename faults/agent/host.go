@@ -103,7 +103,7 @@ func (h *Host) learn(ctx context.Context, id string) (*Node, error) {
 	h.mu.Lock()
 	n, known := h.nodes[c.ID]
 	if !known {
-		n = &Node{id: c.ID, name: name, host: h, changed: make(chan struct{}), stopSignal: c.Config.StopSignal}
+		n = &Node{id: c.ID, name: name, container: strings.TrimPrefix(c.Name, "/"), host: h, changed: make(chan struct{}), stopSignal: c.Config.StopSignal}
 		h.nodes[c.ID] = n
 	}
 	h.mu.Unlock()

@@ -187,6 +187,16 @@ func (l *Life) await() {
 	close(l.dead)
 }
 
+// ended tells whether the exit has been seen.
+func (l *Life) ended() bool {
+	select {
+	case <-l.dead:
+		return true
+	default:
+		return false
+	}
+}
+
 func (l *Life) isDead() bool {
 	select {
 	case <-l.dead:

@@ -21,6 +21,7 @@ var ErrNotRunning = errors.New("node is not running")
 type Node struct {
 	id         string
 	name       string
+	container  string // the engine's name of it
 	host       *Host
 	stopSignal string
 
@@ -51,7 +52,7 @@ func (n *Node) Addresses() []netip.Addr {
 func (n *Node) Life() (*Life, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.life == nil {
+	if n.life == nil || n.life.ended() {
 		return nil, fmt.Errorf("node %s: %w", n.name, ErrNotRunning)
 	}
 	return n.life, nil

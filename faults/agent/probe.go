@@ -65,6 +65,7 @@ var trials = []struct {
 	{"queue", inFreshNetwork(tryQueue)},
 	{"netem", inFreshNetwork(tryQdisc("netem"))},
 	{"tbf", inFreshNetwork(tryQdisc("tbf"))},
+	{"ifb", inFreshNetwork(tryIfb)},
 	{"socket-destroy", inFreshNetwork(trySocketDestroy)},
 	{"cpu-quota", tryController("cpu", "cpu.cfs_quota_us", "cpu.max")},
 	{"memory", tryController("memory", "memory.limit_in_bytes", "memory.max")},
@@ -246,6 +247,13 @@ func tryQdisc(kind string) func() (string, error) {
 		}
 		return "a " + kind + " qdisc can be added", nil
 	}
+}
+
+func tryIfb() (string, error) {
+	if err := netlink.LinkAdd(&netlink.Ifb{LinkAttrs: netlink.LinkAttrs{Name: "probe"}}); err != nil {
+		return "", fmt.Errorf("add an intermediate device (ifb): %w", err)
+	}
+	return "an ifb device can be added", nil
 }
 
 func trySocketDestroy() (string, error) {

@@ -36,6 +36,8 @@ func init() {
 		os.Exit(serveMain())
 	case roleSitter:
 		os.Exit(sitterMain())
+	case roleBallast:
+		os.Exit(ballastMain())
 	default:
 		fmt.Fprintf(os.Stderr, "%s=%q: want %q or %q\n", envRole, os.Getenv(envRole), roleServe, roleSitter)
 		os.Exit(64)
