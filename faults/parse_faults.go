@@ -76,6 +76,18 @@ func (p *parser) option(key string) (value string, at int, ok bool) {
 	return value, at, ok
 }
 
+// argument reads "key=value", or the value alone, and hands it to read, which
+// tells whether it is one.
+func (p *parser) argument(key, expected string, read func(value string) bool) {
+	value, at, keyed := p.option(key)
+	if !keyed {
+		value = p.word("")
+	}
+	if !read(value) {
+		p.fail(at, key+": "+expected)
+	}
+}
+
 func (p *parser) grace() time.Duration {
 	value, at, ok := p.option("grace")
 	if !ok {
