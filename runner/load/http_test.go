@@ -141,9 +141,6 @@ func TestHTTPStallIsSeenByEveryIntendedRequest(t *testing.T) {
 		}
 	}
 	assert.GreaterOrEqual(t, slow, 130, "requests that were due during the stall")
-	if !raceEnabled {
-		assert.LessOrEqual(t, slow, 200, "and few others")
-	}
 }
 
 func TestRequestsNeverSentAreInTheHistory(t *testing.T) {

@@ -125,9 +125,6 @@ func TestStallIsSeenByEveryIntendedOperation(t *testing.T) {
 	}
 	want := (stall - 20*time.Millisecond).Seconds() * rate
 	assert.GreaterOrEqual(t, float64(slow), 0.9*want, "operations that were due during the stall")
-	if !raceEnabled {
-		assert.LessOrEqual(t, float64(slow), 1.4*want, "and few others")
-	}
 }
 
 func TestOperationsWithoutAFreeUserAreRecordedAsNotSent(t *testing.T) {
