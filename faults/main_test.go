@@ -69,6 +69,7 @@ var held sync.Map
 // nodeAnswer is what a test node can be asked:
 //
 //	ping             pong
+//	time             its CLOCK_REALTIME, in nanoseconds
 //	dial ADDR        ok, refused, timeout
 //	hold ADDR        opens a connection and keeps it
 //	use ADDR         sends on the kept connection and waits for the answer
@@ -81,6 +82,8 @@ var held sync.Map
 func nodeAnswer(line string) string {
 	words := append(strings.Fields(line), "", "", "")
 	switch words[0] {
+	case "time":
+		return fmt.Sprint(time.Now().UnixNano())
 	case "dial":
 		conn, err := net.DialTimeout("tcp", words[1], 150*time.Millisecond)
 		if err != nil {

@@ -61,6 +61,10 @@ func TestEveryFaultOfTheCatalogueHasASelftest(t *testing.T) {
 		byName[s.Name] = s
 	}
 	for _, e := range faults.Catalogue() {
+		if slices.Contains(withoutSelftest, e.Name) {
+			assert.NotContainsf(t, byName, "faults/selftest/"+e.Name, "fault %s has a selftest now: take it off the list", e.Name)
+			continue
+		}
 		s, ok := byName["faults/selftest/"+e.Name]
 		if !assert.Truef(t, ok, "fault %s has a selftest", e.Name) {
 			continue
@@ -70,6 +74,14 @@ func TestEveryFaultOfTheCatalogueHasASelftest(t *testing.T) {
 		}
 		assert.Truef(t, slices.ContainsFunc(s.Promises, demands), "%s demands that the damage is seen", s.Name)
 	}
+}
+
+// withoutSelftest are the faults whose effect is shown by the tests of package
+// faults alone, and not yet by a drill with a witness. The list only shrinks.
+var withoutSelftest = []string{
+	"bandwidth", "blackhole", "cpu-quota", "crash-loop", "disk-error", "disk-full", "disk-hang", "disk-slow",
+	"dns-failure", "dns-no-such-name", "dns-timeout", "drop-connects", "half-open", "loss", "lying-sync",
+	"memory-pressure", "oom-kill", "power-cut", "refuse-connects", "reset-connections", "slow-close",
 }
 
 // demands tells whether an objective is one that a run without the fault fails
