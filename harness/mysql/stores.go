@@ -60,6 +60,7 @@ func (c *cluster) OpenRegisters(ctx context.Context, from harness.Vantage) (harn
 	r := &registerClient{client: u}
 	if c.reads != FromSource {
 		r.reader = newReader(c, from)
+		r.note(ctx, u.conn) // a session sees at least what there was when it began
 	}
 	return r, nil
 }
