@@ -23,9 +23,10 @@ func lock() []runner.Scenario {
 		Row:     "coordination/lock",
 		Profile: runner.Nightly,
 		System:  fenced,
-		// A change takes 100 ms and a little more, one at a time in each set: at
-		// any moment about four are between their read and their write.
-		Load:       load.Sets{Rate: 40, Sets: 8, Clients: 16, Timeout: time.Second},
+		// A change takes 100 ms and a little more. Each of the eight sets has one
+		// every 333 ms, so at any moment two or three are between their read and
+		// their write, and each set is at rest for two thirds of the time.
+		Load:       load.Sets{Rate: 24, Sets: 8, Clients: 16, Timeout: time.Second},
 		SLO:        record.SLO{Latency: 500 * time.Millisecond, Success: 0.95, Stable: 2 * time.Second},
 		Resolution: 250 * time.Millisecond,
 	}
@@ -48,7 +49,10 @@ func lock() []runner.Scenario {
 	pause := kill
 	pause.Name = "coordination/lock/holder-pause"
 	pause.Doc = "The holder freezes past its lease, in the middle of a change, and thaws when another holds the lock: its late write is fenced off."
-	pause.Faults = faults.Schedule{faults.At(2*time.Second, faults.Pause(harness.Primary)).Lasting(6 * time.Second)}
+	// No multiple of the 333 ms: the sets that were being changed at the freeze
+	// must be at rest at the thaw. Were the successor in the middle of changing
+	// them, it would write them back whole over the late write and hide it.
+	pause.Faults = faults.Schedule{faults.At(2*time.Second, faults.Pause(harness.Primary)).Lasting(6150 * time.Millisecond)}
 	pause.Duration = 13 * time.Second
 
 	unfenced := twin(pause, "holder-pause-unfenced",
