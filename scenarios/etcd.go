@@ -26,7 +26,7 @@ func etcdCluster() []runner.Scenario {
 			load.Registers{Rate: 200, Keys: 10, CompareAndSet: 0.2, Clients: 12, Timeout: time.Second},
 			load.Locks{Rate: 50, Locks: 4, Clients: 6},
 		),
-		SLO:        record.SLO{Latency: 250 * time.Millisecond, Success: 0.99, Stable: 3 * time.Second},
+		SLO:        record.SLO{Latency: 500 * time.Millisecond, Success: 0.99, Stable: 3 * time.Second},
 		Resolution: 250 * time.Millisecond,
 	}
 	linearizable, exclusive := runner.NoFindings(check.LinearizableRegister), runner.NoFindings(check.LinearizableLock)

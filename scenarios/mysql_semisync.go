@@ -28,7 +28,7 @@ func mysqlSemiSync() []runner.Scenario {
 		Profile:    runner.Nightly,
 		System:     system,
 		Load:       load.Sets{Rate: 200, Sets: 16, Clients: 16, Timeout: time.Second},
-		SLO:        record.SLO{Latency: 250 * time.Millisecond, Success: 0.99, Stable: 3 * time.Second},
+		SLO:        record.SLO{Latency: 500 * time.Millisecond, Success: 0.99, Stable: 3 * time.Second},
 		Resolution: 250 * time.Millisecond,
 	}
 

@@ -30,7 +30,7 @@ func nginxUpstream() []runner.Scenario {
 			},
 		},
 		Load:       load.HTTP{Rate: 200, Path: "/"},
-		SLO:        record.SLO{Latency: 250 * time.Millisecond, Success: 0.999, Stable: 3 * time.Second},
+		SLO:        record.SLO{Latency: 500 * time.Millisecond, Success: 0.999, Stable: 3 * time.Second},
 		Resolution: 250 * time.Millisecond,
 		Weight:     runner.Light,
 	}

@@ -31,7 +31,7 @@ func redisCluster() []runner.Scenario {
 		Profile:    runner.Nightly,
 		System:     sound,
 		Load:       load.Combine(shard, shard, shard),
-		SLO:        record.SLO{Latency: 250 * time.Millisecond, Success: 0.99, Stable: 3 * time.Second},
+		SLO:        record.SLO{Latency: 500 * time.Millisecond, Success: 0.99, Stable: 3 * time.Second},
 		Resolution: 250 * time.Millisecond,
 	}
 
