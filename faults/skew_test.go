@@ -23,7 +23,9 @@ func (s *stage) ahead(t *testing.T, i int) time.Duration {
 	return time.Duration(ns - time.Now().UnixNano())
 }
 
-const clockTolerance = float64(50 * time.Millisecond)
+// What a busy machine may put between a reading and its comparison; every
+// effect below is at least twice as large.
+const clockTolerance = float64(150 * time.Millisecond)
 
 func TestClockFaultsAreSeenByTheNodeAlone(t *testing.T) {
 	s := newStage(t, 2)
@@ -37,14 +39,14 @@ func TestClockFaultsAreSeenByTheNodeAlone(t *testing.T) {
 
 	i = s.do(t, ClockFreeze(first))
 	before := s.ahead(t, 0)
-	time.Sleep(200 * time.Millisecond)
-	assert.InDelta(t, 200*time.Millisecond, before-s.ahead(t, 0), clockTolerance)
+	time.Sleep(300 * time.Millisecond)
+	assert.InDelta(t, 300*time.Millisecond, before-s.ahead(t, 0), clockTolerance)
 	s.undo(t, i)
 
 	i = s.do(t, ClockDrift(first, 1e6))
 	before = s.ahead(t, 0)
-	time.Sleep(200 * time.Millisecond)
-	assert.InDelta(t, 200*time.Millisecond, s.ahead(t, 0)-before, clockTolerance, "twice as fast")
+	time.Sleep(300 * time.Millisecond)
+	assert.InDelta(t, 300*time.Millisecond, s.ahead(t, 0)-before, clockTolerance, "twice as fast")
 	s.undo(t, i)
 
 	i = s.do(t, ClockStrobe(first, time.Minute, 50*time.Millisecond))

@@ -105,7 +105,9 @@ for line in sys.stdin:
 `
 
 func TestRunningProgramsSeeEverySkewAndTheTruthAfterwards(t *testing.T) {
-	const near = 30 * time.Millisecond
+	// What a busy machine may put between a reading and its comparison: 41 ms
+	// was seen. Every effect below is at least twice as large.
+	const near = 150 * time.Millisecond
 	for _, program := range []struct {
 		name  string
 		start func(t testing.TB, g clock.Cgroup) *process
@@ -137,7 +139,7 @@ func TestRunningProgramsSeeEverySkewAndTheTruthAfterwards(t *testing.T) {
 
 			_, err = k.Set(t.Context(), clock.Skew{DriftPPM: 500_000})
 			require.NoError(t, err)
-			time.Sleep(400 * time.Millisecond)
+			time.Sleep(800 * time.Millisecond)
 			s, err := k.Status()
 			require.NoError(t, err)
 			ahead, _ = p.ask(t)
@@ -146,9 +148,9 @@ func TestRunningProgramsSeeEverySkewAndTheTruthAfterwards(t *testing.T) {
 			_, err = k.Set(t.Context(), clock.Skew{Freeze: true})
 			require.NoError(t, err)
 			a, _ := p.ask(t)
-			time.Sleep(100 * time.Millisecond)
+			time.Sleep(300 * time.Millisecond)
 			b, _ := p.ask(t)
-			assert.InDelta(t, 100*time.Millisecond, a-b, float64(near), "it stands while the world goes on")
+			assert.InDelta(t, 300*time.Millisecond, a-b, float64(near), "it stands while the world goes on")
 
 			_, err = k.Set(t.Context(), clock.Skew{Jump: time.Minute, Strobe: 20 * time.Millisecond})
 			require.NoError(t, err)
