@@ -19,7 +19,7 @@
 //	                        replicas-cut-source-kill
 //	db/mysql-group          null, primary-kill, -pause,         primary-kill-default-expel,
 //	                        -partition, -kill-backlog,          primary-kill-backlog-eventual
-//	                        -gone, secondary-kill
+//	                        -kill-return, secondary-kill
 //	db/read-write-split     lag, replica-kill                   lag-any-replica
 //	db/isolation            lists, bank, lists-kill             lists-repeatable-read,
 //	                                                            bank-repeatable-read
