@@ -21,7 +21,7 @@ const (
 
 // Pair is a System of two nodes that watch each other: what happens to one, or
 // to the packets between them, is seen by the other, in words of its own (see
-// the component's routes /tcp, /datagrams, /heard and /clock). It is what
+// the witness's routes). It is what
 // faults are verified against: the injector is not asked whether the damage is
 // there.
 //
@@ -65,7 +65,10 @@ func (p Pair) Start(ctx context.Context, env *harness.Env) (harness.Running, err
 		env.Reserve(w[0])
 	}
 	for _, w := range watches {
-		specs = append(specs, Spec(env, "witness", w[0], map[string]string{keyWatches: env.Reserve(w[1]).String()}))
+		specs = append(specs, Spec(env, "witness", w[0], map[string]string{
+			keyWatches: env.Reserve(w[1]).String(),
+			keyName:    "hadrill-" + env.Run() + "-" + w[1],
+		}))
 	}
 	nodes, err := env.Start(ctx, specs...)
 	if err != nil {
@@ -102,23 +105,30 @@ func (r *RunningPair) address(name string) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
+// routes are the questions that a settled pair answers with "well".
+var routes = []string{"/tcp", "/datagrams", "/heard", "/clock", "/connect", "/close", "/kept", "/bulk", "/work", "/room", "/name"}
+
 // Settle implements harness.Settler: the node that clients ask finds all well.
 func (r *RunningPair) Settle(ctx context.Context) error {
+	var last error
 	for {
 		err := r.well(ctx)
 		if err == nil {
 			return nil
 		}
+		if ctx.Err() == nil || last == nil { // what time cut short says nothing
+			last = err
+		}
 		select {
 		case <-time.After(20 * time.Millisecond):
 		case <-ctx.Done():
-			return errors.Join(ctx.Err(), err)
+			return errors.Join(ctx.Err(), last)
 		}
 	}
 }
 
 func (r *RunningPair) well(ctx context.Context) error {
-	for _, route := range []string{"/tcp", "/datagrams", "/heard", "/clock"} {
+	for _, route := range routes {
 		answer, err := probe.Once(ctx, r.from, r.address(r.asked), route)
 		if err != nil {
 			return fmt.Errorf("ask %s %s: %w", r.asked, route, err)

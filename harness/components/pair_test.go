@@ -21,7 +21,12 @@ func TestAWitnessSeesItsPeerFreezeAndComeBack(t *testing.T) {
 	began := time.Now()
 	running, err := components.Pair{}.Start(ctx, env)
 	require.NoError(t, err)
-	require.NoError(t, running.(harness.Settler).Settle(ctx))
+	settle := func() error {
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+		return running.(harness.Settler).Settle(ctx)
+	}
+	require.NoError(t, settle())
 	t.Logf("started and settled in %s", time.Since(began).Round(time.Millisecond))
 	witness, err := netip.ParseAddrPort(strings.TrimPrefix(running.(harness.HTTPServer).URL(), "http://"))
 	require.NoError(t, err)
@@ -30,7 +35,7 @@ func TestAWitnessSeesItsPeerFreezeAndComeBack(t *testing.T) {
 		require.NoError(t, err)
 		return answer.Body
 	}
-	for _, route := range []string{"/tcp", "/datagrams", "/heard", "/clock"} {
+	for _, route := range []string{"/tcp", "/datagrams", "/heard", "/clock", "/connect", "/close", "/kept", "/bulk", "/work", "/room", "/name"} {
 		require.Equal(t, "well witness", says(route), route)
 	}
 	subject := running.Nodes()[1].ContainerID()
@@ -43,9 +48,7 @@ func TestAWitnessSeesItsPeerFreezeAndComeBack(t *testing.T) {
 	require.Contains(t, says("/clock"), "ask the peer")
 	_, err = env.Engine().Client().ContainerUnpause(ctx, subject, client.ContainerUnpauseOptions{})
 	require.NoError(t, err)
-	settling, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	require.NoError(t, running.(harness.Settler).Settle(settling))
+	require.NoError(t, settle())
 }
 
 func TestAPairRefusesNodesThatItDoesNotHave(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/netip"
 	"strconv"
@@ -15,6 +16,7 @@ var _ = register("witness", runWitness)
 
 const (
 	keyWatches = "HADRILL_WATCHES"
+	keyName    = "HADRILL_PEER_NAME"
 
 	// patience bounds every question over TCP: longer than any delay worth
 	// injecting in a drill of seconds, short enough that what was asked under a
@@ -29,7 +31,8 @@ const (
 // its own, and says to whoever asks whether all is well between them. Both
 // ends run it. Settings:
 //
-//	HADRILL_WATCHES  address of the peer
+//	HADRILL_WATCHES    address of the peer
+//	HADRILL_PEER_NAME  name by which the engine's resolver knows it
 //
 // Routes beside those of every component; a thing that is not well is answered
 // with 502 and what was seen instead:
@@ -40,6 +43,13 @@ const (
 //	GET /heard      something was heard from the peer in the last 200 ms; the
 //	                peer is not asked, so one direction alone decides
 //	GET /clock      the peer's wall clock shows what the own one does
+//	GET /connect    the peer accepts a new connection
+//	GET /close      the peer hears of a connection's end
+//	GET /kept       one of 50 kept connections still carries a byte and back
+//	GET /bulk       64 KiB arrive from the peer
+//	GET /work       the peer does a piece of work
+//	GET /room       the peer's memory limit leaves it 64 MiB
+//	GET /name       the peer's name resolves; the peer is not asked
 //	GET /time       the own wall clock, in nanoseconds since 1970
 func runWitness(ctx context.Context, s *Settings) error {
 	srv := newServer(s)
@@ -48,6 +58,7 @@ func runWitness(ctx context.Context, s *Settings) error {
 	if err != nil && s.err == nil {
 		s.fail(keyWatches, watched, "an IP address")
 	}
+	name := s.Text(keyName, "")
 	if err := s.Check(); err != nil {
 		return err
 	}
@@ -56,16 +67,25 @@ func runWitness(ctx context.Context, s *Settings) error {
 		return err
 	}
 	defer d.close()
+	c, err := listenConnections(uint16(srv.port), peer)
+	if err != nil {
+		return err
+	}
+	defer c.close()
 	w := &witness{
-		base: "http://" + netip.AddrPortFrom(peer, uint16(srv.port)).String(), datagrams: d,
+		name:   name,
+		base:   "http://" + netip.AddrPortFrom(peer, uint16(srv.port)).String(),
 		client: &http.Client{Timeout: patience, Transport: &http.Transport{Proxy: nil, MaxIdleConnsPerHost: 64}},
 	}
 	defer w.client.CloseIdleConnections()
+	means(srv)
 	srv.mux.HandleFunc("GET /time", func(out http.ResponseWriter, _ *http.Request) {
 		srv.answer(out, http.StatusOK, strconv.FormatInt(time.Now().UnixNano(), 10))
 	})
 	for route, well := range map[string]func(context.Context) error{
 		"GET /tcp": w.tcp, "GET /clock": w.clock, "GET /datagrams": d.intact, "GET /heard": d.heard,
+		"GET /connect": c.begin, "GET /close": c.end, "GET /kept": c.last,
+		"GET /bulk": w.bulk, "GET /work": w.work, "GET /room": w.room, "GET /name": w.resolves,
 	} {
 		srv.handle(route, func(out http.ResponseWriter, r *http.Request) {
 			if err := well(r.Context()); err != nil {
@@ -80,9 +100,9 @@ func runWitness(ctx context.Context, s *Settings) error {
 
 // witness asks the peer over TCP.
 type witness struct {
-	base      string
-	client    *http.Client
-	datagrams *datagrams
+	name   string
+	base   string
+	client *http.Client
 }
 
 // get asks the peer once and returns the text of its answer.
@@ -96,7 +116,7 @@ func (w *witness) get(ctx context.Context, route string) (string, error) {
 		return "", fmt.Errorf("ask the peer: %w", err)
 	}
 	defer func() { _ = answer.Body.Close() }()
-	text, err := io.ReadAll(io.LimitReader(answer.Body, 1<<10))
+	text, err := io.ReadAll(io.LimitReader(answer.Body, 2*bulkSize))
 	if err == nil && answer.StatusCode != http.StatusOK {
 		err = fmt.Errorf("status %d", answer.StatusCode)
 	}
@@ -109,6 +129,35 @@ func (w *witness) get(ctx context.Context, route string) (string, error) {
 func (w *witness) tcp(ctx context.Context) error {
 	_, err := w.get(ctx, "/time")
 	return err
+}
+
+func (w *witness) bulk(ctx context.Context) error {
+	text, err := w.get(ctx, "/bytes")
+	if err == nil && len(text) != bulkSize {
+		err = fmt.Errorf("%d bytes came, not %d", len(text), bulkSize)
+	}
+	return err
+}
+
+func (w *witness) work(ctx context.Context) error {
+	_, err := w.get(ctx, "/digest")
+	return err
+}
+
+func (w *witness) room(ctx context.Context) error {
+	_, err := w.get(ctx, "/free")
+	return err
+}
+
+// resolves looks the peer's name up, with no cache in between.
+func (w *witness) resolves(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	// Which of its addresses is the engine's choice: a node has one a network.
+	if _, err := (&net.Resolver{PreferGo: true}).LookupNetIP(ctx, "ip4", w.name); err != nil {
+		return fmt.Errorf("look the peer up: %w", err)
+	}
+	return nil
 }
 
 // clock compares the peer's wall clock with the own one. The peer read its
