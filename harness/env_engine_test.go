@@ -73,6 +73,23 @@ func TestNodesStartAtTheAddressesPromisedForThem(t *testing.T) {
 	require.NotEmpty(t, env.Versions()["redis-server"])
 }
 
+// A node on any other network would have a way out of the machine, and a way
+// around every partition.
+func TestANodeIsOnTheRunsInternalNetworksAndOnNoOther(t *testing.T) {
+	ctx, env := testenv.New(t, harness.Options{ClientZones: []string{"east"}})
+	nodes, err := env.Start(ctx, redisNode(env, "one"))
+	require.NoError(t, err)
+	seen, err := env.Engine().Client().ContainerInspect(ctx, nodes[0].ContainerID(), client.ContainerInspectOptions{})
+	require.NoError(t, err)
+	require.Len(t, seen.Container.NetworkSettings.Networks, 2, "data and east")
+	for name := range seen.Container.NetworkSettings.Networks {
+		net, err := env.Engine().Client().NetworkInspect(ctx, name, client.NetworkInspectOptions{})
+		require.NoError(t, err)
+		require.Equal(t, env.Run(), net.Network.Labels[harness.LabelRun], name)
+		require.True(t, net.Network.Internal, name)
+	}
+}
+
 func TestLoadComesFromTheZonesOwnGateway(t *testing.T) {
 	ctx, env := testenv.New(t, harness.Options{ClientZones: []string{"east"}})
 	nodes, err := env.Start(ctx, redisNode(env, "one"))

@@ -20,6 +20,8 @@ import (
 const (
 	defaultSocket = "/var/run/docker.sock"
 	pingTimeout   = 5 * time.Second
+	// defaultBridge is the network that the engine always has.
+	defaultBridge = "bridge"
 	// loopback is where published ports are dialled, and nowhere else.
 	loopback = "127.0.0.1"
 )
@@ -64,7 +66,12 @@ func connect(ctx context.Context, candidates []string) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open engine %s: %w", socket, err)
 	}
-	provider, err := testcontainers.NewDockerProvider(testcontainers.Generic2DockerOptions(testcontainers.WithLogger(tclog.NewNoopLogger()))...)
+	options := testcontainers.Generic2DockerOptions(testcontainers.WithLogger(tclog.NewNoopLogger()))
+	// Not told that the engine has a bridge of its own, the library makes
+	// another, with a way out of the machine, and joins every container to it
+	// beside the networks that were asked for.
+	options = append(options, testcontainers.WithDefaultBridgeNetwork(defaultBridge))
+	provider, err := testcontainers.NewDockerProvider(options...)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open testcontainers provider on %s: %w", socket, err), direct.Close())
 	}
