@@ -15,6 +15,7 @@ import (
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -140,7 +141,13 @@ var _ = register(Action{
 		if err != nil {
 			return Evidence{}, err
 		}
-		if err := life.AddTable(t.ID, a.redirect); err != nil {
+		err = life.AddTable(t.ID, a.redirect)
+		if err == nil {
+			if err = forgetQuestions(life); err != nil {
+				err = errors.Join(err, life.DropTable(t.ID))
+			}
+		}
+		if err != nil {
 			a.stop()
 			return Evidence{}, err
 		}
@@ -178,11 +185,33 @@ var _ = register(Action{
 		if a, ok := t.State.(*answerer); ok {
 			a.stop()
 			t.State = nil
+			if err == nil {
+				err = forgetQuestions(a.life)
+			}
 		}
 		return seen, err
 	},
 	Undone: tableGone,
 })
+
+// forgetQuestions makes the kernel forget where the node's questions went.
+// Addresses are translated for the first packet of a flow only, and a flow is
+// remembered for half a minute (nf_conntrack_udp_timeout): a question from a
+// port that was used shortly before would still go where that one went.
+func forgetQuestions(life *Life) error {
+	questions := &netlink.ConntrackFilter{}
+	err := errors.Join(questions.AddProtocol(unix.IPPROTO_UDP), questions.AddPort(netlink.ConntrackOrigDstPort, dnsPort))
+	if err == nil {
+		err = life.InNetwork(func() error {
+			_, err := netlink.ConntrackDeleteFilters(netlink.ConntrackTable, unix.AF_INET, questions)
+			return err
+		})
+	}
+	if err != nil && !life.isDead() { // with the node its namespace went
+		return fmt.Errorf("forget tracked questions of node %s: %w", life.node.name, err)
+	}
+	return nil
+}
 
 // answerer answers questions inside a node's network namespace.
 type answerer struct {
