@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	"github.com/hadrill/hadrill/faults"
@@ -51,6 +52,9 @@ func faultsSelftest() []runner.Scenario {
 		all = append(all, s.scenario())
 	}
 	for _, s := range clockSelftests() {
+		all = append(all, s.scenario())
+	}
+	for _, s := range slices.Concat(resourceSelftests(), connectionSelftests()) {
 		all = append(all, s.scenario())
 	}
 	return append(all, selftestTwins(all)...)
