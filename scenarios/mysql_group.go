@@ -52,7 +52,6 @@ func mysqlGroup() []runner.Scenario {
 	survives := runner.Promises{runner.Availability(0.55, 0.4), runner.NoLostWrites()}
 
 	kill := safe
-	kill.Profile = runner.Quick
 	kill.Name = "db/mysql-group/primary-kill"
 	kill.Doc = "The primary's machine is gone for good: the others elect a new primary and lose nothing, but their commits stand still for a second again and again, whenever they look for it."
 	kill.Faults = faults.Schedule{faults.At(2*time.Second, faults.Kill(harness.Primary))}
@@ -131,7 +130,6 @@ func mysqlGroup() []runner.Scenario {
 			careless.Consistency = mysql.Eventual
 			s.System = careless
 		})
-	eventual.Profile = runner.Quick
 
 	return []runner.Scenario{null, kill, comeback, pause, partition, secondary, backlog, slow, eventual}
 }
