@@ -50,7 +50,7 @@ unit:
 	$(GO) test $(GOFLAGS_TEST) -p 1 -timeout 30m $$($(GO) list ./... | grep -v '/scenarios$$')
 
 drills:
-	$(GO) test $(GOFLAGS_TEST) -timeout 20m -v $(DRILLS)
+	$(GO) test $(GOFLAGS_TEST) -timeout 40m -parallel 8 -v $(DRILLS)
 
 # The figures the README and the issues speak of: n, median, p99.
 bench: setup

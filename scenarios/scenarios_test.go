@@ -13,7 +13,8 @@ import (
 
 // TestScenarios runs every scenario of the profile that HADRILL_PROFILE names
 // (quick, if none) against the real systems, one subtest each: a safe one must
-// pass, a twin must be caught for the declared reason.
+// pass, a twin must be caught for the declared reason. Drills share the machine
+// by their weights; HADRILL_PARALLEL=1 runs one after the other.
 func TestScenarios(t *testing.T) {
 	name := os.Getenv("HADRILL_PROFILE")
 	if name == "" {
@@ -24,7 +25,10 @@ func TestScenarios(t *testing.T) {
 	session := drilltest.New(t)
 	for _, s := range scenarios.All() {
 		if profile.Includes(s.Profile) {
-			t.Run(s.Name, func(t *testing.T) { session.Drill(t, s) })
+			t.Run(s.Name, func(t *testing.T) {
+				t.Parallel()
+				session.Drill(t, s)
+			})
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -42,6 +43,7 @@ func Test(t *testing.T, s runner.Scenario) {
 type Session struct {
 	Dir    string // folder of the run folders
 	engine *engine.Engine
+	slots  *suite.Slots
 
 	mu       sync.Mutex
 	results  []*record.Result
@@ -58,7 +60,7 @@ func New(t *testing.T) *Session {
 	}
 	eng, err := engine.Connect(context.Background())
 	require.NoError(t, err, "drills need a container engine")
-	s := &Session{engine: eng, Dir: folder(t)}
+	s := &Session{engine: eng, Dir: folder(t), slots: suite.NewSlots(parallel(t))}
 	t.Logf("run folders: %s", s.Dir)
 	t.Cleanup(func() {
 		s.conclude(t)
@@ -79,14 +81,30 @@ func folder(t *testing.T) string {
 	return dir
 }
 
-// Drill runs one scenario and judges it as the package says. A drill that no
-// longer fits before the test's deadline is not started: it is named as not
-// run, which is not a pass.
+// parallel is how many medium drills may run side by side in parallel subtests.
+func parallel(t *testing.T) int {
+	t.Helper()
+	text := os.Getenv("HADRILL_PARALLEL")
+	if text == "" {
+		return 2
+	}
+	n, err := strconv.Atoi(text)
+	require.Truef(t, err == nil && n >= 1, "HADRILL_PARALLEL=%q: want a number from 1", text)
+	return n
+}
+
+// Drill runs one scenario and judges it as the package says. In parallel
+// subtests drills share the machine by their weights, as in a suite. A drill
+// that no longer fits before the test's deadline is not started: it is named
+// as not run, which is not a pass.
 func (s *Session) Drill(t *testing.T, scenario runner.Scenario) suite.Outcome {
 	t.Helper()
 	s.mu.Lock()
 	s.declared = append(s.declared, scenario.Declaration())
 	s.mu.Unlock()
+	release, err := s.slots.Take(t.Context(), scenario.Weight)
+	require.NoError(t, err, "not run")
+	defer release()
 	requireTime(t, scenario)
 	out := suite.Drill(t.Context(), scenario, runner.Options{
 		Engine: s.engine, Dir: s.Dir, Seed: 1, Repeat: 1, Command: "hadrill run --seed 1 " + scenario.Name,

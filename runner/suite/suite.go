@@ -88,15 +88,39 @@ type Plan struct {
 	Done func(Outcome)
 }
 
+// Slots share the machine among drills that run side by side: a light drill
+// takes half of what a medium one does, an exclusive one takes everything.
+// Safe for concurrent use.
+type Slots struct {
+	capacity int64
+	taken    *semaphore.Weighted
+}
+
 // shareOfDrill is what one medium drill takes of the capacity.
 const shareOfDrill = 2
 
+// NewSlots makes room for parallel medium drills at once, at least one.
+func NewSlots(parallel int) *Slots {
+	capacity := int64(max(parallel, 1)) * shareOfDrill
+	return &Slots{capacity: capacity, taken: semaphore.NewWeighted(capacity)}
+}
+
+// Take waits for a drill's share, first come first served, and returns what
+// gives it back. It fails only when ctx ends.
+func (s *Slots) Take(ctx context.Context, w runner.Weight) (release func(), err error) {
+	share := s.share(w)
+	if err := s.taken.Acquire(ctx, share); err != nil {
+		return nil, err
+	}
+	return func() { s.taken.Release(share) }, nil
+}
+
 // share is how much of the capacity a drill takes. One at a time means one.
-func (p Plan) share(s runner.Scenario, capacity int64) int64 {
+func (s *Slots) share(w runner.Weight) int64 {
 	switch {
-	case p.Parallel <= 1 || s.Weight == runner.Exclusive:
-		return capacity
-	case s.Weight == runner.Light:
+	case s.capacity == shareOfDrill || w == runner.Exclusive:
+		return s.capacity
+	case w == runner.Light:
 		return shareOfDrill / 2
 	default:
 		return shareOfDrill
@@ -107,21 +131,20 @@ func (p Plan) share(s runner.Scenario, capacity int64) int64 {
 // repetition. A drill that cannot be carried through does not stop the
 // others; the end of ctx does, and no further drill is started.
 func (p Plan) Run(ctx context.Context) []Outcome {
-	repeat, parallel := max(p.Repeat, 1), max(p.Parallel, 1)
+	repeat := max(p.Repeat, 1)
 	outcomes := make([]Outcome, len(p.Scenarios)*repeat)
-	capacity := int64(parallel) * shareOfDrill
-	slots := semaphore.NewWeighted(capacity)
+	slots := NewSlots(p.Parallel)
 	var group errgroup.Group
 	var mu sync.Mutex
 	for i := range outcomes {
 		s := p.Scenarios[i/repeat]
-		share := p.share(s, capacity)
-		if err := slots.Acquire(ctx, share); err != nil {
+		release, err := slots.Take(ctx, s.Weight)
+		if err != nil {
 			outcomes[i] = Outcome{Scenario: s, Repeat: i%repeat + 1, Err: fmt.Errorf("%s: not run: %w", s.Name, runner.ErrInterrupted)}
 			continue
 		}
 		group.Go(func() error {
-			defer slots.Release(share)
+			defer release()
 			o := p.Options
 			o.Repeat = i%repeat + 1
 			outcomes[i] = Drill(ctx, s, o)
