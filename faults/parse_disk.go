@@ -40,7 +40,9 @@ func (p *parser) path() string {
 }
 
 var (
-	_ = written("power-cut", "NODES", onNodes(PowerCut))
+	_ = written("power-cut", "NODES [clients=ZONE,...]", func(p *parser) Fault {
+		return PowerCut(p.nodes(), p.clients()...)
+	})
 	_ = written("disk-hang", "NODES [/PATH] [on=read,write,sync]", onDisk("disk-hang", func(p *parser) disk.Behaviour {
 		p.keyword("hang")
 		return disk.Behaviour{Hang: true}

@@ -20,26 +20,36 @@ var _ = describe(Entry{
 // PowerLoss takes the nodes away as a power cut does: peers, and the clients of
 // the given zones ("" is the data network), see silence and no closed
 // connection. Disks are not part of it: what the node wrote is there when it
-// comes back.
-func PowerLoss(aim harness.Selector, clients ...string) Fault { return powerLoss{aim, clients} }
+// comes back; see [PowerCut].
+func PowerLoss(aim harness.Selector, clients ...string) Fault {
+	return powerLoss{aim, clients, "power-loss", agent.ActionKill}
+}
 
+// powerLoss is also [PowerCut]: they differ in how the node ends.
 type powerLoss struct {
 	aim     harness.Selector
 	clients []string
+	name    string
+	end     string // action
 }
 
 func (p powerLoss) Spec() Spec {
-	s := Spec{Fault: "power-loss", Aim: text(p.aim)}
+	s := Spec{Fault: p.name, Aim: text(p.aim)}
 	if len(p.clients) > 0 {
 		s.Params = "clients=" + strings.Join(p.clients, ",")
 	}
 	return s
 }
 
-func (p powerLoss) Requires() []Mechanism { return []Mechanism{Nftables, Pidfd} }
+func (p powerLoss) Requires() []Mechanism {
+	if p.end == agent.ActionPowerCut {
+		return []Mechanism{Nftables, Pidfd, LoopDevice, Freezer}
+	}
+	return []Mechanism{Nftables, Pidfd}
+}
 
 func (p powerLoss) Inject(ctx context.Context, f *Field) (Injection, error) {
-	nodes, err := resolve(ctx, f, "power-loss", p.aim)
+	nodes, err := resolve(ctx, f, p.name, p.aim)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +64,7 @@ func (p powerLoss) Inject(ctx context.Context, f *Field) (Injection, error) {
 			return nil, errors.Join(err, silent.Heal(ctx))
 		}
 	}
-	dead, err := strike(ctx, f, nodes, agent.ActionKill, nil)
+	dead, err := strike(ctx, f, nodes, p.end, nil)
 	if err != nil {
 		if silent != nil {
 			err = errors.Join(err, silent.Heal(ctx))

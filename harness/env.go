@@ -35,6 +35,8 @@ type Options struct {
 	OnNode func(node, what string, at int64, exit int)
 	// Progress is told in one line what takes time.
 	Progress func(line string)
+	// MakeDisk makes the disks that nodes declare; nil: nodes can have none.
+	MakeDisk DiskMaker
 	// Subnet is the pool for networks; empty: HADRILL_SUBNET, else DefaultSubnet.
 	Subnet string
 }

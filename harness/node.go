@@ -49,11 +49,34 @@ type NodeSpec struct {
 	Sysctls   map[string]string // of the container's own namespaces
 	Tmpfs     map[string]string // path -> options
 	MemoryMB  int64             // 0: no limit
+	Disks     []Disk            // volumes of the node's own, which faults can damage
 	NoFile    int64             // RLIMIT_NOFILE; 0: the engine's default, which a nested engine may be unable to raise
 	// Ready returns nil when the node answers its own protocol. It is called
 	// until it does; the error of the last call is reported when time is up.
 	Ready func(ctx context.Context, n *Node) error
 }
+
+// Disk is a volume that only this node has: a file system of its own in a file
+// of the run. It is there before the node starts, survives the node's restarts
+// and ends with the run. Faults of disks can be done to it and to nothing else.
+//
+// Interposed, each operation passes a server of the run's agent on its way to
+// the file system: the disk can then be slow, fail, hang or lie, at about half
+// the speed of small synchronous writes. Else it can be filled, frozen and have
+// its power cut, at the speed of the machine's own disk.
+type Disk struct {
+	Path       string // where the node has it, absolute; empty at first, open to every user
+	SizeMB     int64  // roughly what it can hold; default 64, at least 16
+	Interposed bool
+}
+
+// DiskMaker makes a run's disks. name is unique in the run; the same disk twice
+// is one disk. It returns the folder to bind into the container, as the engine
+// sees it. The maker removes what it has made when the run ends.
+type DiskMaker func(ctx context.Context, name string, d Disk) (folder string, err error)
+
+// defaultDiskMB is the size of a Disk that does not say it.
+const defaultDiskMB = 64
 
 // File is copied into a container before it starts.
 type File struct {

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/docker/go-units"
 	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/mount"
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
@@ -84,6 +86,8 @@ func (e *Env) admit(specs []NodeSpec) ([]*Node, error) {
 			return nil, fmt.Errorf("start node %s: the run already has a node of this name", s.Name)
 		case len(s.Command) == 0:
 			return nil, fmt.Errorf("start node %s: no command given; images' own entrypoints are not used", s.Name)
+		case len(s.Disks) > 0 && e.options.MakeDisk == nil:
+			return nil, fmt.Errorf("start node %s: it has disks, and this env has nobody to make them", s.Name)
 		}
 		place := e.place(s.Name)
 		n := &Node{name: s.Name, zone: s.Zone, component: s.Component, addr: nodeAddr(e.data.prefix, place), addrs: map[string]netip.Addr{}}
@@ -146,6 +150,10 @@ func (e *Env) startOne(ctx context.Context, n *Node, s NodeSpec) error {
 	e.mu.Unlock()
 	creating, done := uncut(ctx)
 	defer done()
+	disks, err := e.makeDisks(creating, s)
+	if err != nil {
+		return err
+	}
 	files := make([]testcontainers.ContainerFile, len(s.Files))
 	for i, f := range s.Files {
 		files[i] = testcontainers.ContainerFile{Reader: bytes.NewReader(f.Content), ContainerFilePath: f.Path, FileMode: int64(mode(f.Mode))}
@@ -161,7 +169,7 @@ func (e *Env) startOne(ctx context.Context, n *Node, s NodeSpec) error {
 		Files:              files,
 		Networks:           []string{e.data.name},
 		ConfigModifier:     func(c *container.Config) { c.Hostname = s.Name },
-		HostConfigModifier: func(h *container.HostConfig) { shape(h, s) },
+		HostConfigModifier: func(h *container.HostConfig) { shape(h, s, disks) },
 		EndpointSettingsModifier: func(m map[string]*network.EndpointSettings) {
 			m[e.data.name] = &network.EndpointSettings{NetworkID: e.data.id, IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: n.addr}}
 		},
@@ -176,6 +184,20 @@ func (e *Env) startOne(ctx context.Context, n *Node, s NodeSpec) error {
 		return err
 	}
 	return made.Start(ctx)
+}
+
+// makeDisks makes a node's disks and says how they are bound into it.
+func (e *Env) makeDisks(ctx context.Context, s NodeSpec) ([]mount.Mount, error) {
+	var bound []mount.Mount
+	for i, d := range s.Disks {
+		d.SizeMB = cmp.Or(d.SizeMB, defaultDiskMB)
+		folder, err := e.options.MakeDisk(ctx, fmt.Sprintf("%s-%d", s.Name, i+1), d)
+		if err != nil {
+			return nil, fmt.Errorf("make disk %s: %w", d.Path, err)
+		}
+		bound = append(bound, mount.Mount{Type: mount.TypeBind, Source: folder, Target: d.Path})
+	}
+	return bound, nil
 }
 
 // createLimit bounds one request to create something.
@@ -195,7 +217,8 @@ func mode(m fs.FileMode) fs.FileMode {
 }
 
 // shape sets what testcontainers has no word for.
-func shape(h *container.HostConfig, s NodeSpec) {
+func shape(h *container.HostConfig, s NodeSpec, disks []mount.Mount) {
+	h.Mounts = append(h.Mounts, disks...)
 	h.RestartPolicy = container.RestartPolicy{Name: container.RestartPolicyDisabled}
 	h.CapAdd = s.Caps
 	h.Sysctls = s.Sysctls

@@ -172,7 +172,7 @@ func (d *drill) start(ctx context.Context) (err error) {
 	}
 	d.env, err = harness.NewEnv(ctx, d.options.Engine, harness.Options{
 		Run: d.run, Dir: d.dir, Clock: d.clock, ClientZones: d.scenario.Clients,
-		OnLog: d.onLog, OnNode: d.onNode, Progress: func(text string) { d.progress(text) },
+		OnLog: d.onLog, OnNode: d.onNode, Progress: func(text string) { d.progress(text) }, MakeDisk: d.agent.DiskOf,
 	})
 	if err != nil {
 		return err

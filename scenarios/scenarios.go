@@ -23,6 +23,8 @@
 //	db/read-write-split     lag, replica-kill                   lag-any-replica
 //	db/isolation            lists, bank, lists-kill             lists-repeatable-read,
 //	                                                            bank-repeatable-read
+//	disk/redis-single       null, power-cut, -everysec,         power-cut-lying-disk, -no-sync,
+//	                        disk-full                           -everysec-lying-disk
 //	faults/selftest         one a fault of the catalogue        partition-, delay-, clock-jump-of-a-stranger,
 //	                                                            one-way-from-the-other-end
 //
@@ -51,6 +53,7 @@ func All() []runner.Scenario {
 		mysqlGroup(),
 		mysqlSplit(),
 		mysqlIsolation(),
+		diskRedisSingle(),
 	)
 }
 

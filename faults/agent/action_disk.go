@@ -40,7 +40,7 @@ var _ = register(Action{
 		}
 		volumes, err := t.Host.disks.of(ctx, t.Node, p.Path)
 		if err == nil {
-			err = t.Host.disks.claim(volumes, t.ID)
+			err = t.Host.disks.claim(volumes, behaviour, t.ID)
 		}
 		if err != nil {
 			return Evidence{}, err
@@ -133,11 +133,9 @@ func auditDisks(ctx context.Context, n *Node) ([]string, error) {
 	if err != nil {
 		return nil, nil // it has none
 	}
-	h.disks.mu.Lock()
-	defer h.disks.mu.Unlock()
 	var left []string
 	for _, v := range volumes {
-		if by, ok := h.disks.inForce[v.Spec().Name]; ok {
+		for _, by := range h.disks.heldOf(v.Spec().Name) {
 			left = append(left, fmt.Sprintf("disk %s of node %s is under fault %s", v.Spec().Name, n.name, by))
 		}
 	}
@@ -155,7 +153,7 @@ var _ = register(Action{
 		}
 		volumes, err := t.Host.disks.of(ctx, t.Node, p.Path)
 		if err == nil {
-			err = t.Host.disks.claim(volumes, t.ID)
+			err = t.Host.disks.claim(volumes, content, t.ID)
 		}
 		if err != nil {
 			return Evidence{}, err

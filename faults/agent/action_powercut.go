@@ -43,7 +43,7 @@ func applyPowerCut(ctx context.Context, t *Target) (Evidence, error) {
 	if err != nil {
 		return Evidence{}, err
 	}
-	if err := t.Host.disks.claim(volumes, t.ID); err != nil {
+	if err := t.Host.disks.claim(volumes, power, t.ID); err != nil {
 		return Evidence{}, err
 	}
 	ice, err := freezerOf(life)

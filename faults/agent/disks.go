@@ -25,11 +25,27 @@ type disks struct {
 	mu      sync.Mutex
 	site    *disk.Site
 	volumes map[string]*disk.Volume // by name
-	inForce map[string]string       // volume -> damage that holds it
+	inForce map[hold]string         // damage that holds it
 }
 
+// hold is one thing that one damage at a time may have of a disk.
+type hold struct {
+	volume string
+	of     aspect
+}
+
+// aspect is what a damage does to a disk. Only a behaviour and a power cut go
+// together: a disk can lie and then lose its power.
+type aspect string
+
+const (
+	behaviour aspect = "behaviour"
+	content   aspect = "content"
+	power     aspect = "power"
+)
+
 func newDisks(h *Host) *disks {
-	return &disks{host: h, volumes: map[string]*disk.Volume{}, inForce: map[string]string{}}
+	return &disks{host: h, volumes: map[string]*disk.Volume{}, inForce: map[hold]string{}}
 }
 
 func (d *disks) name() string { return "hadrill-" + d.host.run + "-disks" }
@@ -44,7 +60,9 @@ func (d *disks) open(ctx context.Context) (disk.Site, error) {
 		owner = self.Container.Config.Labels[harness.LabelOwner]
 	}
 	made, err := d.host.engine.VolumeCreate(ctx, client.VolumeCreateOptions{
-		Name: d.name(), Labels: map[string]string{harness.LabelRun: d.host.run, harness.LabelOwner: owner},
+		// The agent's part: who removes the run's nodes must leave it to the agent,
+		// since file systems are mounted in it.
+		Name: d.name(), Labels: map[string]string{harness.LabelRun: d.host.run, harness.LabelOwner: owner, harness.LabelRole: rolePart},
 	})
 	if err != nil {
 		return disk.Site{}, fmt.Errorf("make volume %s: %w", d.name(), err)
@@ -106,17 +124,21 @@ func (d *disks) of(ctx context.Context, n *Node, path string) ([]*disk.Volume, e
 	return found, nil
 }
 
-// claim keeps two damages from one disk; claiming again is fine.
-func (d *disks) claim(volumes []*disk.Volume, damage string) error {
+// claim keeps two damages that do not go together from one disk; claiming again
+// is fine.
+func (d *disks) claim(volumes []*disk.Volume, of aspect, damage string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, v := range volumes {
-		if by, ok := d.inForce[v.Spec().Name]; ok && by != damage {
-			return fmt.Errorf("disk %s is under another fault already", v.Spec().Name)
+		for _, other := range []aspect{behaviour, content, power} {
+			together := of != other && of != content && other != content
+			if by, ok := d.inForce[hold{v.Spec().Name, other}]; ok && by != damage && !together {
+				return fmt.Errorf("disk %s is under another fault already", v.Spec().Name)
+			}
 		}
 	}
 	for _, v := range volumes {
-		d.inForce[v.Spec().Name] = damage
+		d.inForce[hold{v.Spec().Name, of}] = damage
 	}
 	return nil
 }
@@ -126,8 +148,8 @@ func (d *disks) held(damage string) []*disk.Volume {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var found []*disk.Volume
-	for name, by := range d.inForce {
-		if v := d.volumes[name]; by == damage && v != nil {
+	for h, by := range d.inForce {
+		if v := d.volumes[h.volume]; by == damage && v != nil {
 			found = append(found, v)
 		}
 	}
@@ -137,7 +159,21 @@ func (d *disks) held(damage string) []*disk.Volume {
 func (d *disks) release(damage string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	maps.DeleteFunc(d.inForce, func(_, by string) bool { return by == damage })
+	maps.DeleteFunc(d.inForce, func(_ hold, by string) bool { return by == damage })
+}
+
+// heldOf lists what damages hold of a disk, for an audit.
+func (d *disks) heldOf(volume string) []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var found []string
+	for h, by := range d.inForce {
+		if h.volume == volume {
+			found = append(found, fmt.Sprintf("%s (%s)", by, h.of))
+		}
+	}
+	slices.Sort(found)
+	return found
 }
 
 // takeOver removes what a dead agent of the run has left: its interposed disks
@@ -194,4 +230,9 @@ func diskNames(volumes []*disk.Volume) string {
 func (c *Client) MakeDisk(ctx context.Context, spec disk.Spec) (string, error) {
 	got, err := c.call(ctx, request{Op: opDisk, Disk: &spec})
 	return got.Path, err
+}
+
+// DiskOf makes a node's disk; it is a [harness.DiskMaker].
+func (c *Client) DiskOf(ctx context.Context, name string, d harness.Disk) (string, error) {
+	return c.MakeDisk(ctx, disk.Spec{Name: name, SizeMB: d.SizeMB, Interpose: d.Interposed})
 }

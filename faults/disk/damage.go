@@ -19,20 +19,25 @@ var ErrPlain = errors.New("the volume is not interposed")
 var ErrOff = errors.New("the volume's power is cut")
 
 // Behave changes how an interposed volume treats operations, from the next one
-// on; those that hang or sleep are judged anew.
+// on; those that hang or sleep are judged anew. A volume whose power is cut
+// remembers it, and a power cut changes nothing about it: a disk that lies
+// goes on lying when it is back.
 func (v *Volume) Behave(b Behaviour) error {
 	if err := b.Validate(); err != nil {
 		return err
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if err := v.usable(); err != nil {
+	if err := v.usable(); err != nil && !errors.Is(err, ErrOff) {
 		return fmt.Errorf("volume %s: %s: %w", v.spec.Name, b, err)
 	}
-	if v.server == nil {
+	if !v.spec.Interpose {
 		return fmt.Errorf("volume %s: %s: %w", v.spec.Name, b, ErrPlain)
 	}
-	v.server.gate.set(b)
+	v.told = b
+	if v.server != nil {
+		v.server.gate.set(b)
+	}
 	return nil
 }
 
@@ -159,6 +164,9 @@ func (v *Volume) Cut() error {
 		return nil
 	}
 	err := v.usable()
+	if err == nil && v.frozen {
+		err = errors.New("its file system is frozen: thaw it first")
+	}
 	if err == nil {
 		err = v.ours()
 	}

@@ -43,6 +43,7 @@ type Volume struct {
 	root   *os.File
 	cut    bool // power is off
 	frozen bool
+	told   Behaviour // by Behave; the disk's own, so it outlasts a power cut
 }
 
 // Make creates and mounts a volume. With an error nothing is left.
@@ -147,7 +148,9 @@ func (v *Volume) mount() error {
 		if !v.spec.Interpose {
 			return nil
 		}
-		v.server, err = serve(v.root, v.Path(), "hadrill-"+v.spec.Name)
+		if v.server, err = serve(v.root, v.Path(), "hadrill-"+v.spec.Name); err == nil {
+			v.server.gate.set(v.told)
+		}
 		return err
 	})
 }
