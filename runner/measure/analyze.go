@@ -4,6 +4,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/HdrHistogram/hdrhistogram-go"
+
 	"github.com/hadrill/hadrill/runner/record"
 )
 
@@ -24,10 +26,11 @@ type analysis struct {
 	lanes         []*series // by lane; nil where there is no operation
 	latencies     latencies // every judged lane
 	byLane        []latencies
-	lag           lag           // of the judged lanes
-	controlLag    lag           // of the control lanes
-	noise         time.Duration // what timings may be off by
-	invalid       string        // why the whole run is void; "" when it is not
+	acknowledged  *hdrhistogram.Histogram // of acknowledged writes of the judged lanes
+	lag           lag                     // of the judged lanes
+	controlLag    lag                     // of the control lanes
+	noise         time.Duration           // what timings may be off by
+	invalid       string                  // why the whole run is void; "" when it is not
 
 	band      band
 	incidents []record.Incident
@@ -102,6 +105,7 @@ func (a *analysis) read() {
 		}
 	}
 	a.all = newSeries(total)
+	a.acknowledged = hdrhistogram.New(shortest, longest, digits)
 	perLane := make([][]int, len(lanes))
 	classes := make([]int, len(a.log.Errors))
 	for i := range a.ops {
@@ -126,6 +130,9 @@ func (a *analysis) read() {
 		if a.judged[op.Lane] {
 			a.all.add(op, a.slo.Latency)
 			a.lag.add(op, a.resolution)
+			if acknowledges(op) {
+				_ = a.acknowledged.RecordValue(min(max(0, int64(op.End-op.Intended)), longest)) // in range by construction
+			}
 		}
 	}
 	a.all.finish()

@@ -1,6 +1,7 @@
 package measure
 
 import (
+	"strings"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -94,4 +95,37 @@ func (a *analysis) disturbed() []span {
 		ds = append(ds, span{m.T0, to})
 	}
 	return ds
+}
+
+// acknowledges tells whether an operation is a write that its client was told
+// took effect: what durability is owed to, and what a client had to wait for.
+func acknowledges(op *record.Op) bool {
+	if op.Outcome != record.Ok {
+		return false
+	}
+	switch op.Function {
+	case record.Write, record.CompareAndSet, record.Add, record.Enqueue, record.Transfer, record.Effect, record.Append, record.Transaction:
+		return true
+	}
+	return false
+}
+
+// ofAcknowledged measures how long acknowledgements of writes took. Beside the
+// latency of everything it says what a durability setting costs: an outage
+// moves the latter, hardly the former.
+func (a *analysis) ofAcknowledged(name string) (quantity, bool) {
+	quantile, ok := strings.CutPrefix(name, "acknowledged.")
+	if !ok {
+		return quantity{}, false
+	}
+	for _, known := range quantiles {
+		if known.name == quantile {
+			n := int(a.acknowledged.TotalCount())
+			return quantity{
+				value: float64(a.acknowledged.ValueAtQuantile(known.q)) / 1e9, unit: "s", ok: n > 0, samples: n,
+				tolerance: a.noise.Seconds(), missing: "no write was acknowledged",
+			}, true
+		}
+	}
+	return quantity{}, false
 }

@@ -42,6 +42,7 @@ type quantity struct {
 //	              latency.{p50,p99,p999}[.{before,during,after}]
 //	name          rto  detect  failover  reconnect  settle  steady  exposed
 //	              lost  rpo.ops  rpo.seconds  split_brain  duplicates  phantoms
+//	              acknowledged.{p50,p99,p999}      latency of acknowledged writes
 //	              calibration.error
 //	              check.NAME
 //
@@ -64,6 +65,8 @@ func (a *analysis) measure(name string) (q quantity, known bool) {
 	} else if q, known = a.ofIncidents(base); known {
 		return q, true
 	} else if q, known = a.ofLedger(base); known {
+		return q, true
+	} else if q, known = a.ofAcknowledged(base); known {
 		return q, true
 	}
 	if s.len() == 0 {
