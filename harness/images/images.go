@@ -102,6 +102,7 @@ var table = []Component{
 	{Name: "mysql", Folder: "mysql", Official: "mysql:9.7", Suite: "sid"},
 	{Name: "memcached", Folder: "memcached", Official: "memcached:1.6"},
 	{Name: "etcd", Folder: "etcd", Official: "quay.io/coreos/etcd:v3.5.16"},
+	{Name: "rabbitmq", Folder: "rabbitmq", Official: "rabbitmq:4.0"},
 }
 
 // Components lists every component that has a recipe, without the base.
