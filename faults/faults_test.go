@@ -119,7 +119,7 @@ func TestTheCatalogueSaysEverythingAboutEveryFault(t *testing.T) {
 
 func TestASpecTellsFaultsApart(t *testing.T) {
 	seen := map[Spec]bool{}
-	for _, f := range []Fault{Kill(first), Kill(rest), Stop(first), StopWithin(first, time.Second), Pause(first), Restart(first), PowerLoss(first), PowerLoss(first, "a"),
+	for _, f := range []Fault{Kill(first), Kill(rest), Stop(first), StopWithin(first, time.Second), Pause(first), Restart(first), Signal(first, "HUP"), Signal(first, "USR2"), PowerLoss(first), PowerLoss(first, "a"),
 		Partition{Left: Side{Nodes: first}}, Partition{Left: Side{Nodes: first}, Right: Side{Clients: []string{"a"}}}, OneWay{From: Side{Nodes: first}}, Isolate(first, "a")} {
 		require.False(t, seen[f.Spec()], f.Spec())
 		seen[f.Spec()] = true

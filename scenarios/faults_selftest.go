@@ -45,6 +45,10 @@ func faultsSelftest() []runner.Scenario {
 			fault: faults.Blink(subject(), 500*time.Millisecond), doc: "a node that blinks for 500 ms is away for that long, and thaws by itself",
 			route: "/tcp", promises: runner.Promises{outageAtLeast(490 * time.Millisecond), overBy(time.Second)},
 		},
+		{
+			fault: faults.Signal(subject(), "TERM"), doc: "a node that is told by a signal to end answers nobody until it is started again",
+			route: "/tcp", lasting: true, promises: gone(),
+		},
 	} {
 		all = append(all, s.scenario())
 	}
