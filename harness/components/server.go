@@ -18,6 +18,10 @@ const (
 
 	keyPort  = "HADRILL_PORT"
 	keyDrain = "HADRILL_DRAIN"
+	keyEnd   = "HADRILL_END"
+
+	endDrained = "drained" // requests under way are ended first
+	endAtOnce  = "at-once" // they are broken off
 
 	drainLimit = 5 * time.Second
 )
@@ -26,12 +30,17 @@ const (
 // node's name in each answer, and a gentle end.
 //
 //	SIGTERM ──▶ /ready says 503 ── HADRILL_DRAIN passes ──▶ listener closes
-//	            (proxies look away)                         requests under way
-//	                                                        end, at most 5 s
+//	            (proxies look away;                         requests under way
+//	            answers close their                         end, at most 5 s
+//	            connections)
+//
+// With HADRILL_END=at-once it does none of this, as a program that does not
+// handle the signal.
 type server struct {
 	node     string
 	port     int
 	drain    time.Duration
+	end      string
 	mux      *http.ServeMux
 	served   atomic.Int64 // answers of the component's own routes
 	draining atomic.Bool
@@ -42,6 +51,7 @@ func newServer(s *Settings) *server {
 		node:  s.Text(KeyNode, ""),
 		port:  s.Port(keyPort, DefaultPort),
 		drain: s.Duration(keyDrain, 0),
+		end:   s.Choice(keyEnd, endDrained, endAtOnce),
 		mux:   http.NewServeMux(),
 	}
 	srv.mux.HandleFunc("GET /live", func(w http.ResponseWriter, _ *http.Request) { srv.answer(w, http.StatusOK, "live") })
@@ -62,6 +72,11 @@ func newServer(s *Settings) *server {
 func (s *server) handle(pattern string, h http.HandlerFunc) {
 	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		s.served.Add(1)
+		if s.draining.Load() {
+			// A proxy that keeps this connection would send the next request
+			// into its end.
+			w.Header().Set("Connection", "close")
+		}
 		h(w, r)
 	})
 }
@@ -87,6 +102,9 @@ func (s *server) serve(ctx context.Context) error {
 	case err := <-failed:
 		return fmt.Errorf("serve on port %d: %w", s.port, err)
 	case <-ctx.Done():
+	}
+	if s.end == endAtOnce {
+		return web.Close()
 	}
 	s.draining.Store(true)
 	fmt.Printf("%s drains\n", s.node)

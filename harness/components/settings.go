@@ -64,6 +64,18 @@ func (s *Settings) Duration(key string, otherwise time.Duration) time.Duration {
 	return d
 }
 
+// Choice reads one of the given words; missing is the first.
+func (s *Settings) Choice(key string, words ...string) string {
+	value, ok := s.take(key)
+	if !ok {
+		return words[0]
+	}
+	if !slices.Contains(words, value) {
+		s.fail(key, value, strings.Join(words, " or "))
+	}
+	return value
+}
+
 // Port reads a TCP port.
 func (s *Settings) Port(key string, otherwise int) int {
 	value, ok := s.take(key)

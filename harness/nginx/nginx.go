@@ -68,6 +68,11 @@ type Upstream struct {
 	// Latency and Cost are how long a backend waits, and computes, a request.
 	Latency time.Duration
 	Cost    time.Duration
+	// Drain is how long a backend that was asked to end goes on serving, each
+	// answer closing its connection.
+	Drain time.Duration
+	// EndAtOnce has it end at once instead, requests under way or not.
+	EndAtOnce bool
 }
 
 var _ harness.System = Upstream{}
@@ -101,7 +106,7 @@ func (u Upstream) check() error {
 			errs = append(errs, fmt.Errorf("field %s: want whole milliseconds, not below zero", name))
 		}
 	}
-	if u.Keepalive < 0 || u.Workers < 0 || u.NextUpstreamTries < 0 || u.Latency < 0 || u.Cost < 0 {
+	if u.Keepalive < 0 || u.Workers < 0 || u.NextUpstreamTries < 0 || u.Latency < 0 || u.Cost < 0 || u.Drain < 0 {
 		errs = append(errs, errors.New("numbers: want none below zero"))
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -125,6 +130,12 @@ func (u Upstream) Start(ctx context.Context, env *harness.Env) (harness.Running,
 	}
 	if u.Cost > 0 {
 		settings["HADRILL_COST"] = u.Cost.String()
+	}
+	if u.Drain > 0 {
+		settings["HADRILL_DRAIN"] = u.Drain.String()
+	}
+	if u.EndAtOnce {
+		settings["HADRILL_END"] = "at-once"
 	}
 	env.Reserve(proxyName)
 	for i, s := range u.Servers {
