@@ -69,7 +69,8 @@ func TestEveryLinkFaultIsProvenAndHeals(t *testing.T) {
 		Delay(Link{To: first, Proto: impair.TCP, Port: 7000}, 10*time.Millisecond),
 	} {
 		i := s.do(t, f)
-		assert.True(t, s.sees(t, 1, 0), f.Spec().Fault)
+		// A share of damaged packets also meets the few of one short dialogue.
+		assert.Eventually(t, func() bool { return s.sees(t, 1, 0) }, 10*time.Second, 10*time.Millisecond, f.Spec().Fault)
 		s.undo(t, i)
 	}
 	i := s.do(t, BurstLoss(link, impair.Burst{EnterBad: 1, LossBad: 1}))
