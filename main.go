@@ -13,4 +13,4 @@ import (
 // version is set by the release build.
 var version = "devel"
 
-func main() { os.Exit(command.Main(os.Args[1:], scenarios.All(), version)) }
+func main() { os.Exit(command.Main(os.Args[1:], scenarios.All(), scenarios.Sweeps(), version)) }

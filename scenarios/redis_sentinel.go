@@ -94,3 +94,19 @@ func redisSentinel() []runner.Scenario {
 
 	return []runner.Scenario{null, kill, pause, partition, unguarded}
 }
+
+// sentinelDownAfter prices down-after-milliseconds: how long a primary may be
+// silent until a sentinel calls it down. It is nearly all of a failover that
+// can be bought; a shorter one mistakes a slow primary for a dead one sooner.
+func sentinelDownAfter() runner.Sweep {
+	kill := named(redisSentinel(), "cache/redis-sentinel/primary-kill")
+	return runner.SweepOver(kill, "down-after-milliseconds",
+		"How much of a failover is the wait for a silent primary, and how much is vote, reconfiguration and reconnection.",
+		[]time.Duration{200 * time.Millisecond, 500 * time.Millisecond, time.Second, 2 * time.Second},
+		func(s *runner.Scenario, downAfter time.Duration) {
+			system := s.System.(redis.Sentinel)
+			system.DownAfter = downAfter
+			s.System = system
+			s.Promises[0] = runner.RTO(downAfter+1500*time.Millisecond, downAfter+3*time.Second)
+		})
+}

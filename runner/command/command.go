@@ -21,21 +21,23 @@ import (
 // app is what every command needs.
 type app struct {
 	scenarios []runner.Scenario
+	sweeps    []runner.Sweep
 	version   string
 	out, err  io.Writer
 }
 
 // Main runs the command with args (without the program's name) over the given
-// scenarios and returns the process's exit code. SIGINT and SIGTERM end a run
-// in good order; a second one ends it at once, and the agent cleans up.
-func Main(args []string, scenarios []runner.Scenario, version string) int {
+// scenarios and sweeps of them and returns the process's exit code. SIGINT and
+// SIGTERM end a run in good order; a second one ends it at once, and the agent
+// cleans up.
+func Main(args []string, scenarios []runner.Scenario, sweeps []runner.Sweep, version string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	go func() {
 		<-ctx.Done()
 		stop() // from here on a second signal has its default effect
 	}()
-	a := &app{scenarios: scenarios, version: version, out: os.Stdout, err: os.Stderr}
+	a := &app{scenarios: scenarios, sweeps: sweeps, version: version, out: os.Stdout, err: os.Stderr}
 	root := a.root()
 	root.SetArgs(args)
 	return a.report(root.ExecuteContext(ctx))
@@ -59,7 +61,7 @@ func (a *app) root() *cobra.Command {
 	root.SetOut(a.out)
 	root.SetErr(a.err)
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(a.list(), a.plan(), a.run(), a.analyze(), a.reportRuns(), a.compare(), a.gate(), a.history(), a.doctor(), a.setup(), a.clean(), a.openPage(), a.listFaults())
+	root.AddCommand(a.list(), a.plan(), a.run(), a.sweep(), a.analyze(), a.reportRuns(), a.compare(), a.gate(), a.history(), a.doctor(), a.setup(), a.clean(), a.openPage(), a.listFaults())
 	return root
 }
 
