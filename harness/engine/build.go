@@ -10,8 +10,10 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 
+	"github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/jsonstream"
 	"github.com/moby/moby/client"
 
@@ -70,7 +72,15 @@ func (e *Engine) buildComponent(ctx context.Context, component string, report re
 // Nothing carries the recipe's tag until all of it is done.
 func (e *Engine) buildRecipe(ctx context.Context, recipe images.Recipe, from string, report reporter) error {
 	name := recipe.Component.Name
-	archive, err := recipe.Context()
+	source := recipe
+	if recipe.Component.Maven {
+		host, err := hostMaven()
+		if err != nil {
+			return fmt.Errorf("image %s: %w", name, err)
+		}
+		source.Files = slices.Concat(recipe.Files, host)
+	}
+	archive, err := source.Context()
 	if err != nil {
 		return err
 	}
@@ -97,7 +107,20 @@ func (e *Engine) buildRecipe(ctx context.Context, recipe images.Recipe, from str
 		return err
 	}
 	_, err = e.build(ctx, name, archive, client.ImageBuildOptions{Tags: []string{recipe.Ref()}, Labels: labels, Remove: true, ForceRemove: true}, report)
-	return err
+	return errors.Join(err, e.dropStages(ctx, built.stages))
+}
+
+// dropStages removes the images of a recipe's earlier stages, which the engine
+// keeps without a name: they are large, and one may hold the host's settings.
+// A stage that a later one is built on stays as its layers.
+func (e *Engine) dropStages(ctx context.Context, stages []string) error {
+	for _, id := range slices.Backward(stages) {
+		_, err := e.client.ImageRemove(ctx, id, client.ImageRemoveOptions{PruneChildren: true})
+		if err != nil && !errdefs.IsConflict(err) && !errdefs.IsNotFound(err) {
+			return fmt.Errorf("remove a stage of the build: %w", err)
+		}
+	}
+	return nil
 }
 
 // proxyArguments passes the host's proxy settings to a build. The engine
@@ -114,6 +137,7 @@ func proxyArguments(environment func(string) (string, bool)) map[string]*string 
 
 type buildResult struct {
 	id       string
+	stages   []string // images of the stages before the last
 	versions map[string]string
 	drift    []string
 }
@@ -153,6 +177,9 @@ func readBuild(stream io.Reader, component string, report reporter) (buildResult
 		if message.Aux != nil {
 			var aux struct{ ID string }
 			if json.Unmarshal(*message.Aux, &aux) == nil && aux.ID != "" {
+				if result.id != "" {
+					result.stages = append(result.stages, result.id)
+				}
 				result.id = aux.ID
 			}
 		}

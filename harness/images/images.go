@@ -67,6 +67,11 @@ type Component struct {
 	// Suite is the Debian release that carries the component's packages, where
 	// it is not [Suite]: MySQL is only in sid.
 	Suite string
+	// Maven says that the recipe fetches with Maven. Its build context is given
+	// a folder host/ with this machine's Maven settings and added certificates;
+	// they decide where files come from and not what they are, so they are no
+	// part of the tag.
+	Maven bool
 }
 
 // Release is the Debian release that the component's image builds on.
@@ -102,6 +107,7 @@ var table = []Component{
 	{Name: "mysql", Folder: "mysql", Official: "mysql:9.7", Suite: "sid"},
 	{Name: "memcached", Folder: "memcached", Official: "memcached:1.6"},
 	{Name: "etcd", Folder: "etcd", Official: "quay.io/coreos/etcd:v3.5.16"},
+	{Name: "kafka", Folder: "kafka", Official: "apache/kafka:4.4.0", Maven: true},
 	{Name: "rabbitmq", Folder: "rabbitmq", Official: "rabbitmq:4.0"},
 }
 
