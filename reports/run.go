@@ -83,6 +83,7 @@ type runPage struct {
 	Films              []filmFigure
 	Dropped            int
 	Recovery           template.HTML
+	LedgerOver         template.HTML
 	Marks              []markRow
 	Events             []eventRow
 	MoreEvents         int
@@ -135,6 +136,9 @@ func newRunPage(log *record.Log, res *record.Result) *runPage {
 		p.Films = append(p.Films, figure("Close-up of the failover", film.Make(log, res, film.Window{From: from, To: to})))
 	}
 	p.Recovery = template.HTML(draw.Recovery(stacks(res), rtoTarget(res), rtoLimit(res)).Inline())
+	if l := res.Ledger; l != nil && l.Over != nil {
+		p.LedgerOver = template.HTML(draw.Ledger(l.Over, p.zero).Inline())
+	}
 	p.marks()
 	p.events()
 	p.sections()

@@ -6,9 +6,11 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/hadrill/hadrill/reports/draw"
 	"github.com/hadrill/hadrill/reports/film"
+	"github.com/hadrill/hadrill/runner/record"
 )
 
 func nights(values ...float64) []draw.Night {
@@ -57,6 +59,9 @@ func TestEveryPlotIsWellFormedWithAnyData(t *testing.T) {
 		"spectrum, one sample":   draw.Spectrum([]film.Spectrum{{Name: "before", Samples: 1, Micros: make([]int32, len(film.Percentiles))}}, .1),
 		"dumbbells, nothing":     draw.Dumbbells(nil),
 		"dumbbells, no change":   draw.Dumbbells([]draw.Dumbbell{{Name: hostile, Objective: hostile, Reason: hostile}}),
+		"ledger, nothing":        draw.Ledger(&record.LedgerSeries{}, 0),
+		"ledger, damaged":        draw.Ledger(&record.LedgerSeries{Kept: []int32{1, 2}, Lost: []int32{1}}, record.Never),
+		"ledger, a slice":        draw.Ledger(&record.LedgerSeries{Step: 1, Kept: []int32{0}, Lost: []int32{0}, Unknown: []int32{0}, Duplicates: []int32{1}}, 0),
 		"interval":               draw.Interval(100, 0),
 		"a control chart of one": draw.Control(hostile, nights(1), math.NaN(), draw.Seconds),
 	} {
@@ -71,6 +76,22 @@ func TestEveryPlotIsWellFormedWithAnyData(t *testing.T) {
 		})
 	}
 	wellFormed(t, draw.Badge(hostile, hostile, false))
+}
+
+// One lost write among a million must be seen: a column is never shorter
+// than three units, and its number is in words too.
+func TestALedgerShowsTheOneLostWriteAmongManyKept(t *testing.T) {
+	p := draw.Ledger(&record.LedgerSeries{Step: 1e9, Kept: []int32{1_000_000, 1_000_000}, Lost: []int32{0, 1}, Unknown: []int32{0, 0}, Duplicates: []int32{0, 3}}, 0)
+	assert.Contains(t, p.Desc, "lost: 1.")
+	assert.Contains(t, p.Desc, "further copies: 3.")
+	for _, s := range p.Shapes {
+		if s.Class == "bad" && s.Title == "lost: 1" {
+			require.Len(t, s.Rects, 1)
+			assert.GreaterOrEqual(t, s.Rects[0].H, 3.0)
+			return
+		}
+	}
+	assert.Fail(t, "nothing is drawn for the lost write")
 }
 
 func TestAPercentileNeedsItsSamples(t *testing.T) {

@@ -112,6 +112,7 @@ func (b *books) ledger(ctx context.Context, t0 record.Time) (*record.Ledger, err
 	slices.SortFunc(b.lost, func(x, y uint32) int {
 		return cmp.Or(cmp.Compare(b.entries[x].ack, b.entries[y].ack), cmp.Compare(b.entries[x].index, b.entries[y].index))
 	})
+	l.Over = b.series()
 	for _, i := range b.lost[:min(len(b.lost), maxLost)] {
 		l.FirstLost = append(l.FirstLost, b.resolve(int(b.entries[i].index)))
 	}

@@ -38,6 +38,18 @@ func TestSetLedgerBalancesEveryFate(t *testing.T) {
 	assert.InDelta(t, 0.017, l.RPOSeconds, 1e-9, "t0 20 ms, earliest lost acknowledged at 3 ms")
 	assert.InDelta(t, 0.013, l.SplitBrain, 1e-9, "latest lost acknowledged at 33 ms")
 	assert.Equal(t, 4, l.InWindow)
+	require.NotNil(t, l.Over)
+	sum := func(counts []int32) (n int) {
+		for _, c := range counts {
+			n += int(c)
+		}
+		return n
+	}
+	assert.Equal(t, 2, sum(l.Over.Kept))
+	assert.Equal(t, 2, sum(l.Over.Lost), "every lost write is in the ledger over time")
+	assert.Equal(t, 2, sum(l.Over.Unknown))
+	assert.Equal(t, 1, sum(l.Over.Duplicates))
+	assert.EqualValues(t, 1, l.Over.Lost[len(l.Over.Lost)-1], "the last acknowledgement was of a lost write")
 	require.Len(t, l.FirstLost, 2)
 	assert.EqualValues(t, 11, l.FirstLost[0].Value, "earliest acknowledgement first")
 	require.Len(t, found, 2)

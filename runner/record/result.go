@@ -119,6 +119,19 @@ type Ledger struct {
 	InWindow     int     `json:"in_window"`  // acknowledged in the window of interest
 	FirstLost    []Op    `json:"first_lost"` // at most 20, earliest first
 	Definitive   bool    `json:"definitive"` // a definitive read was made and complete
+	// Over is the same balance over time; nil when nothing was written.
+	Over *LedgerSeries `json:"over,omitempty"`
+}
+
+// LedgerSeries counts writes in equal slices of time by the instant at which
+// their outcome was known. The slices are as many in each field.
+type LedgerSeries struct {
+	From       Time    `json:"from"`       // start of the first slice
+	Step       int64   `json:"step_ns"`    // length of a slice
+	Kept       []int32 `json:"kept"`       // acknowledged, and nothing says that they are lost
+	Lost       []int32 `json:"lost"`       // acknowledged and absent
+	Unknown    []int32 `json:"unknown"`    // info
+	Duplicates []int32 `json:"duplicates"` // further copies of what was written then
 }
 
 // Finding is a violation with its minimal witness.
