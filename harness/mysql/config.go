@@ -18,7 +18,12 @@ const (
 	configFile = "/etc/hadrill/my.cnf"
 	startFile  = "/etc/hadrill/start.sh"
 	setupFile  = "/etc/hadrill/drill.sql"
-	groupPort  = 33061
+	// groupPort is where members of a group talk. The manual's examples have
+	// 33061, which lies in the range that Linux gives out to whoever asks for any
+	// port (32768 to 60999): the engine's resolver, which listens inside every
+	// container, may have it already, and then the member cannot join, however
+	// often it tries.
+	groupPort = 13306
 	// groupName is the UUID that the transactions of a group bear.
 	groupName = "5d1a6c1e-5eed-4a11-8d1a-0000000d0117"
 )

@@ -46,8 +46,8 @@ func TestAGroupMemberIsConfigured(t *testing.T) {
 	assert.Equal(t, []string{
 		"plugin-load-add=group_replication.so;mysql_clone.so",
 		"group_replication_group_name=" + groupName,
-		"group_replication_local_address=10.0.0.13:33061",
-		"group_replication_group_seeds=10.0.0.11:33061,10.0.0.12:33061,10.0.0.13:33061",
+		"group_replication_local_address=10.0.0.13:13306",
+		"group_replication_group_seeds=10.0.0.11:13306,10.0.0.12:13306,10.0.0.13:13306",
 		"group_replication_ip_allowlist=10.0.0.11,10.0.0.12,10.0.0.13",
 		"group_replication_communication_stack=XCOM",
 		"group_replication_recovery_get_public_key=ON",
