@@ -18,7 +18,8 @@ import (
 // acknowledge too early: "no" leaves syncing to the kernel; and a disk that
 // says "synced" and keeps it in a volatile cache makes "always" worth no more
 // than that. "everysec", which is the default, is held to what it promises:
-// about a second.
+// about a second. On a full disk the roles change: "everysec" refuses writes
+// until there is room, "always" cannot keep its word and ends the server.
 func diskRedisSingle() []runner.Scenario {
 	const (
 		dark   = time.Second // how long the machine is without power
@@ -57,29 +58,32 @@ func diskRedisSingle() []runner.Scenario {
 
 	full := safe
 	full.Name = "disk/redis-single/disk-full"
-	full.Doc = "The disk is full: writes fail and none of them is acknowledged; when there is room again they succeed by themselves."
+	full.Doc = "The disk is full: writes are refused and none of them is acknowledged; when there is room again they succeed by themselves."
 	full.Profile = runner.Nightly
+	full.System = everysec.System
 	full.Faults = faults.Schedule{faults.At(cutsAt, faults.DiskFull(harness.Primary, "", 0)).Lasting(2 * time.Second)}
 	full.Duration = 9 * time.Second
 	full.Promises = runner.Promises{runner.NoLostWrites(), runner.RTO(3*time.Second, 4500*time.Millisecond)}
 
-	// lies makes the disk lie from early on, before the power goes.
-	lies := func(s *runner.Scenario) {
-		s.Faults = append(faults.Schedule{faults.At(200*time.Millisecond, faults.LyingSync(harness.Primary, ""))}, s.Faults...)
+	noSync := func(s *runner.Scenario) {
+		s.Profile = runner.Nightly
+		s.System = redis.Single{AppendFsync: "no"}
 	}
 	return []runner.Scenario{
 		null, power, everysec, full,
 		twin(power, "power-cut-lying-disk",
 			"Twin: the disk answers \"synced\" and has it in a volatile cache alone (no barrier, no battery). What was acknowledged since it began to lie is gone.",
-			runner.FailsOn("lost"), lies),
+			runner.FailsOn("lost"), func(s *runner.Scenario) {
+				s.Faults = append(faults.Schedule{faults.At(200*time.Millisecond, faults.LyingSync(harness.Primary, ""))}, s.Faults...)
+			}),
 		twin(power, "power-cut-no-sync",
 			"Twin: appendfsync no. The kernel writes when it sees fit, about every half minute: what was acknowledged since is gone.",
-			runner.FailsOn("lost"), func(s *runner.Scenario) {
-				s.Profile = runner.Nightly
-				s.System = redis.Single{AppendFsync: "no"}
-			}),
-		twin(everysec, "power-cut-everysec-lying-disk",
-			"Twin: the disk lies as well. A promise of two seconds becomes one of everything since the kernel last wrote by itself.",
-			runner.FailsOn("rpo.seconds"), lies),
+			runner.FailsOn("lost"), noSync),
+		twin(everysec, "power-cut-everysec-no-sync",
+			"Twin: appendfsync no. A promise of two seconds becomes one of half a minute.",
+			runner.FailsOn("rpo.seconds"), noSync),
+		twin(full, "disk-full-always",
+			"Twin: appendfsync always. A server that has promised to sync and cannot write ends itself; nobody starts it again.",
+			runner.FailsOn("rto"), func(s *runner.Scenario) { s.System = redis.Single{AppendFsync: "always"} }),
 	}
 }

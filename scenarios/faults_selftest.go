@@ -58,9 +58,10 @@ func faultsSelftest() []runner.Scenario {
 	for _, s := range clockSelftests() {
 		all = append(all, s.scenario())
 	}
-	for _, s := range slices.Concat(resourceSelftests(), connectionSelftests()) {
+	for _, s := range slices.Concat(resourceSelftests(), connectionSelftests(), diskSelftests()) {
 		all = append(all, s.scenario())
 	}
+	all = append(all, lossSelftests()...)
 	return append(all, selftestTwins(all)...)
 }
 
@@ -80,6 +81,7 @@ type selftest struct {
 	doc      string
 	route    string        // what the witness is asked
 	asked    string        // whom clients ask; "" is the witness
+	disk     bool          // the subject has a disk of its own
 	lasting  bool          // healed under load; otherwise it is over by itself
 	lasts    time.Duration // default selftestFor
 	rate     float64       // questions a second; default 200
@@ -105,7 +107,7 @@ func (t selftest) scenario() runner.Scenario {
 		Row:     selftestRow,
 		Doc:     "The instrument: " + t.doc + ".",
 		Profile: runner.Nightly,
-		System:  components.Pair{Asked: t.asked},
+		System:  components.Pair{Asked: t.asked, Disk: t.disk},
 		Load: load.HTTP{Rate: cmp.Or(t.rate, 200), Path: t.route, Connections: []string{load.Pooled},
 			Clients: 250, Timeout: 1200 * time.Millisecond},
 		Faults: faults.Schedule{step},
@@ -161,6 +163,11 @@ func selftestTwins(safe []runner.Scenario) []runner.Scenario {
 		twin(of("clock-jump"), "clock-jump-of-a-stranger",
 			"Twin: another node's clock jumps, so nobody is shown a wrong time.",
 			runner.FailsOn("outage"), stranger),
+		twin(of("disk-error"), "disk-error-of-a-stranger",
+			"Twin: the node whose disk fails is not the one that is watched, whose disk is sound.",
+			runner.FailsOn("outage"), func(s *runner.Scenario) {
+				s.System = components.Pair{Watched: components.BystanderNode, Disk: true}
+			}),
 		twin(of("one-way"), "one-way-from-the-other-end",
 			"Twin: the cut is looked at from the end that still hears: it is one-way, so nothing is missing there.",
 			runner.FailsOn("outage"), func(s *runner.Scenario) { s.System = components.Pair{Asked: components.SubjectNode} }),

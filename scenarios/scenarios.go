@@ -5,6 +5,8 @@
 //	row                     safe scenarios                      known-bad twins
 //	calibration             known-outage                        (the instrument itself)
 //	entry/nginx-upstream    null, kill, failback                kill-no-next-upstream
+//	entry/nginx-pool        null, kill, pause, slow, flapping,  pause-default-timeout,
+//	                        kill-effects                        kill-effects-non-idempotent
 //	cache/redis-sentinel    null, primary-kill, -pause,         primary-partition-unguarded
 //	                        -partition
 //	cache/redis-cluster     null, primary-kill, -pause,         primary-kill-no-replica,
@@ -24,7 +26,8 @@
 //	db/isolation            lists, bank, lists-kill             lists-repeatable-read,
 //	                                                            bank-repeatable-read
 //	disk/redis-single       null, power-cut, -everysec,         power-cut-lying-disk, -no-sync,
-//	                        disk-full                           -everysec-lying-disk
+//	                        disk-full                           -everysec-no-sync, disk-full-always
+//	release/rolling         nginx-instances, nginx-reload       nginx-instances-no-next-upstream
 //	faults/selftest         one a fault of the catalogue        partition-, delay-, clock-jump-of-a-stranger,
 //	                                                            one-way-from-the-other-end
 //
@@ -44,6 +47,7 @@ func All() []runner.Scenario {
 		calibration(),
 		faultsSelftest(),
 		nginxUpstream(),
+		nginxPool(),
 		redisSentinel(),
 		redisCluster(),
 		memcachedPool(),
@@ -53,6 +57,7 @@ func All() []runner.Scenario {
 		mysqlGroup(),
 		mysqlSplit(),
 		mysqlIsolation(),
+		releaseRolling(),
 		diskRedisSingle(),
 	)
 }

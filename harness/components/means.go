@@ -23,7 +23,19 @@ const (
 //	GET /bytes   64 KiB
 //	GET /digest  after a fixed piece of work for the processor
 //	GET /free    whether its memory limit leaves it 64 MiB; 507 if not
-func means(srv *server) {
+//	GET /block   after it has written a block to its disk and synced it; 507 and
+//	             the disk's error if it could not, 404 without a disk
+func means(srv *server, disk string) {
+	if disk != "" {
+		blocks := newStore(disk)
+		srv.mux.HandleFunc("GET /block", func(out http.ResponseWriter, r *http.Request) {
+			if err := blocks.keep(r.Context()); err != nil {
+				srv.answer(out, http.StatusInsufficientStorage, err.Error())
+				return
+			}
+			srv.answer(out, http.StatusOK, "kept")
+		})
+	}
 	block := make([]byte, workSize)
 	srv.mux.HandleFunc("GET /bytes", func(out http.ResponseWriter, _ *http.Request) {
 		out.Header().Set(NodeHeader, srv.node)

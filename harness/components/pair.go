@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/hadrill/hadrill/harness"
@@ -37,7 +38,12 @@ type Pair struct {
 	// Asked is the node that clients ask: WitnessNode if empty, or SubjectNode,
 	// which sees the same link from its other end.
 	Asked string
+	// Disk gives the subject, and the bystander, a disk of its own.
+	Disk bool
 }
+
+// pairDisk is where a node has its disk.
+const pairDisk = "/data"
 
 // Name implements harness.System.
 func (Pair) Name() string { return "pair" }
@@ -65,22 +71,31 @@ func (p Pair) Start(ctx context.Context, env *harness.Env) (harness.Running, err
 		env.Reserve(w[0])
 	}
 	for _, w := range watches {
-		specs = append(specs, Spec(env, "witness", w[0], map[string]string{
+		settings := map[string]string{
 			keyWatches: env.Reserve(w[1]).String(),
 			keyName:    "hadrill-" + env.Run() + "-" + w[1],
-		}))
+		}
+		var disks []harness.Disk
+		if p.Disk && w[0] != WitnessNode {
+			settings[keyDisk] = pairDisk
+			disks = []harness.Disk{{Path: pairDisk, Interposed: true}}
+		}
+		spec := Spec(env, "witness", w[0], settings)
+		spec.Disks = disks
+		specs = append(specs, spec)
 	}
 	nodes, err := env.Start(ctx, specs...)
 	if err != nil {
 		return nil, err
 	}
-	return &RunningPair{nodes: nodes, asked: p.Asked, from: env.Data()}, nil
+	return &RunningPair{nodes: nodes, asked: p.Asked, disk: p.Disk && p.Asked == WitnessNode, from: env.Data()}, nil
 }
 
 // RunningPair is a started Pair.
 type RunningPair struct {
 	nodes []*harness.Node
 	asked string
+	disk  bool // the one who is asked watches a disk
 	from  harness.Vantage
 }
 
@@ -128,7 +143,11 @@ func (r *RunningPair) Settle(ctx context.Context) error {
 }
 
 func (r *RunningPair) well(ctx context.Context) error {
-	for _, route := range routes {
+	asked := routes
+	if r.disk {
+		asked = append(slices.Clone(routes), "/disk")
+	}
+	for _, route := range asked {
 		answer, err := probe.Once(ctx, r.from, r.address(r.asked), route)
 		if err != nil {
 			return fmt.Errorf("ask %s %s: %w", r.asked, route, err)

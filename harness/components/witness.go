@@ -33,6 +33,7 @@ const (
 //
 //	HADRILL_WATCHES    address of the peer
 //	HADRILL_PEER_NAME  name by which the engine's resolver knows it
+//	HADRILL_DISK       where the node has a disk of its own, if it has one
 //
 // Routes beside those of every component; a thing that is not well is answered
 // with 502 and what was seen instead:
@@ -49,6 +50,7 @@ const (
 //	GET /bulk       64 KiB arrive from the peer
 //	GET /work       the peer does a piece of work
 //	GET /room       the peer's memory limit leaves it 64 MiB
+//	GET /disk       the peer's disk takes a block and syncs it
 //	GET /name       the peer's name resolves; the peer is not asked
 //	GET /time       the own wall clock, in nanoseconds since 1970
 func runWitness(ctx context.Context, s *Settings) error {
@@ -59,6 +61,7 @@ func runWitness(ctx context.Context, s *Settings) error {
 		s.fail(keyWatches, watched, "an IP address")
 	}
 	name := s.Text(keyName, "")
+	disk, _ := s.take(keyDisk)
 	if err := s.Check(); err != nil {
 		return err
 	}
@@ -78,14 +81,14 @@ func runWitness(ctx context.Context, s *Settings) error {
 		client: &http.Client{Timeout: patience, Transport: &http.Transport{Proxy: nil, MaxIdleConnsPerHost: 64}},
 	}
 	defer w.client.CloseIdleConnections()
-	means(srv)
+	means(srv, disk)
 	srv.mux.HandleFunc("GET /time", func(out http.ResponseWriter, _ *http.Request) {
 		srv.answer(out, http.StatusOK, strconv.FormatInt(time.Now().UnixNano(), 10))
 	})
 	for route, well := range map[string]func(context.Context) error{
 		"GET /tcp": w.tcp, "GET /clock": w.clock, "GET /datagrams": d.intact, "GET /heard": d.heard,
 		"GET /connect": c.begin, "GET /close": c.end, "GET /kept": c.last,
-		"GET /bulk": w.bulk, "GET /work": w.work, "GET /room": w.room, "GET /name": w.resolves,
+		"GET /bulk": w.bulk, "GET /work": w.work, "GET /room": w.room, "GET /disk": w.disk, "GET /name": w.resolves,
 	} {
 		srv.handle(route, func(out http.ResponseWriter, r *http.Request) {
 			if err := well(r.Context()); err != nil {
@@ -146,6 +149,11 @@ func (w *witness) work(ctx context.Context) error {
 
 func (w *witness) room(ctx context.Context) error {
 	_, err := w.get(ctx, "/free")
+	return err
+}
+
+func (w *witness) disk(ctx context.Context) error {
+	_, err := w.get(ctx, "/block")
 	return err
 }
 
