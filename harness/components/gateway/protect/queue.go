@@ -69,8 +69,12 @@ func newGate(c LimitConfig) *gate {
 	limiter := adaptivelimiter.NewBuilder[any]().
 		WithLimits(uint(c.Min), uint(c.Max), uint(c.Initial)).
 		WithRecentWindow(c.Window.Std(), max(c.Window.Std(), 30*time.Second), uint(c.Samples)).
-		// The baseline must outlive the overload that it is compared with.
-		WithBaselineWindow(100).
+		// The baseline must outlive the overload that it is compared with. The
+		// library's second signal, the correlation of concurrency with latency,
+		// is off (a window of one correlates nothing): at steady overload it
+		// swung the limit far below capacity and back, and goodput with it.
+		WithBaselineWindow(500).
+		WithCorrelationWindow(1).
 		Build()
 	return &gate{limiter: limiter, most: c.Queue, wait: c.Wait.Std()}
 }
