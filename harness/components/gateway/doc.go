@@ -1,0 +1,2 @@
+// Package gateway is a reverse proxy.
+package gateway
