@@ -44,6 +44,9 @@ type server struct {
 	mux      *http.ServeMux
 	served   atomic.Int64 // answers of the component's own routes
 	draining atomic.Bool
+	// alive and prepared answer for /live and /ready, beside what the server
+	// knows itself; nil: nothing is asked. Set before serve.
+	alive, prepared func(context.Context) error
 }
 
 func newServer(s *Settings) *server {
@@ -54,18 +57,29 @@ func newServer(s *Settings) *server {
 		end:   s.Choice(keyEnd, endDrained, endAtOnce),
 		mux:   http.NewServeMux(),
 	}
-	srv.mux.HandleFunc("GET /live", func(w http.ResponseWriter, _ *http.Request) { srv.answer(w, http.StatusOK, "live") })
-	srv.mux.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) {
+	srv.mux.HandleFunc("GET /live", func(w http.ResponseWriter, r *http.Request) { srv.health(w, r, srv.alive, "live") })
+	srv.mux.HandleFunc("GET /ready", func(w http.ResponseWriter, r *http.Request) {
 		if srv.draining.Load() {
 			srv.answer(w, http.StatusServiceUnavailable, "draining")
 			return
 		}
-		srv.answer(w, http.StatusOK, "ready")
+		srv.health(w, r, srv.prepared, "ready")
 	})
 	srv.mux.HandleFunc("GET /count", func(w http.ResponseWriter, _ *http.Request) {
 		srv.answer(w, http.StatusOK, fmt.Sprint(srv.served.Load()))
 	})
 	return srv
+}
+
+// health answers word, or 503 with what is wrong.
+func (s *server) health(w http.ResponseWriter, r *http.Request, ask func(context.Context) error, word string) {
+	if ask != nil {
+		if err := ask(r.Context()); err != nil {
+			s.answer(w, http.StatusServiceUnavailable, err.Error())
+			return
+		}
+	}
+	s.answer(w, http.StatusOK, word)
 }
 
 // handle adds one of the component's own routes, which are counted.

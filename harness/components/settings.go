@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -76,6 +77,19 @@ func (s *Settings) Choice(key string, words ...string) string {
 	return value
 }
 
+// Number reads a whole number of at least zero.
+func (s *Settings) Number(key string, otherwise int) int {
+	value, ok := s.take(key)
+	if !ok {
+		return otherwise
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 0 {
+		s.fail(key, value, "a whole number of at least 0")
+	}
+	return n
+}
+
 // Port reads a TCP port.
 func (s *Settings) Port(key string, otherwise int) int {
 	value, ok := s.take(key)
@@ -87,6 +101,19 @@ func (s *Settings) Port(key string, otherwise int) int {
 		s.fail(key, value, "a port from 1 to 65535")
 	}
 	return port
+}
+
+// Address reads "IP:port"; missing is the invalid address.
+func (s *Settings) Address(key string) netip.AddrPort {
+	value, ok := s.take(key)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	addr, err := netip.ParseAddrPort(value)
+	if err != nil {
+		s.fail(key, value, "IP:port")
+	}
+	return addr
 }
 
 // Check refuses variables that nobody read, so that a misspelt one is not
