@@ -12,10 +12,11 @@ import (
 //	... [error] 7#7: *12 connect() failed (111: Connection refused) while connecting to upstream, client: ...
 //	... [warn] 7#7: *12 upstream server temporarily disabled while connecting to upstream, client: ...
 //
-// It never says who serves instead: the first good request tells.
+// It never says who serves instead: the first good request tells. A backend
+// says when it begins to serve, which a release waits for.
 func (r *Running) Milestone(node, line string) (harness.Milestone, bool) {
 	if node != proxyName {
-		return harness.Milestone{}, false
+		return harness.Milestone{Keep: true, Text: line}, strings.Contains(line, "serves on port")
 	}
 	text := line
 	if _, after, ok := strings.Cut(line, ": *"); ok {
