@@ -63,6 +63,9 @@ func TestEveryPlotIsWellFormedWithAnyData(t *testing.T) {
 		"ledger, damaged":        draw.Ledger(&record.LedgerSeries{Kept: []int32{1, 2}, Lost: []int32{1}}, record.Never),
 		"ledger, a slice":        draw.Ledger(&record.LedgerSeries{Step: 1, Kept: []int32{0}, Lost: []int32{0}, Unknown: []int32{0}, Duplicates: []int32{1}}, 0),
 		"interval":               draw.Interval(100, 0),
+		"sweep, nothing":         draw.Sweep(draw.Knob{}, []draw.Panel{{Title: hostile}}, draw.Seconds),
+		"sweep, names":           draw.Sweep(draw.Knob{Name: hostile, Labels: []string{hostile, "b"}}, []draw.Panel{{Title: "t", Log: true, Clouds: []draw.Cloud{{Name: hostile, Class: "bl", Runs: [][]draw.Sample{{{Value: 0}}, nil}}}}}, draw.Seconds),
+		"sweep, censored":        draw.Sweep(draw.Knob{Name: "k", Labels: []string{"1s", "20s"}, At: []float64{1, 20}}, []draw.Panel{{Title: "t", HasLine: true, Slope: 1, Intercept: -5, Clouds: []draw.Cloud{{Name: "rto", Class: "bl", Runs: [][]draw.Sample{{{Value: 9, Censored: true}}, {{Value: 3}}}}}}}, draw.Seconds),
 		"a control chart of one": draw.Control(hostile, nights(1), math.NaN(), draw.Seconds),
 	} {
 		t.Run(name, func(t *testing.T) {
