@@ -28,10 +28,12 @@ func memcachedPool() []runner.Scenario {
 	// machine was enough to lose a third of the hits. So a hanging server costs
 	// a lookup two time-outs, and the SLO allows for that.
 	safe := runner.Scenario{
-		Row:        "cache/memcached",
-		Profile:    runner.Nightly,
-		System:     sound,
-		Load:       load.Cache{Rate: 300, Keys: 900, Clients: 24, Timeout: time.Second},
+		Row:     "cache/memcached",
+		Profile: runner.Nightly,
+		System:  sound,
+		// So many keys that few of those that are lost are looked up, and filled
+		// again, within the second that is judged.
+		Load:       load.Cache{Rate: 300, Keys: 6000, Clients: 24, Timeout: time.Second},
 		SLO:        record.SLO{Latency: 500 * time.Millisecond, Success: 0.99, Stable: time.Second},
 		Resolution: 250 * time.Millisecond,
 	}
@@ -92,10 +94,11 @@ func on(lane string, o record.Objective) record.Objective {
 }
 
 // hitRatio promises the hit ratio of the worst second: what is left when a
-// third of the keys is lost, less what an uneven ring and chance take.
+// third of the keys is lost, less what chance takes of 300 lookups. Modulo
+// hashing leaves a third.
 func hitRatio() record.Objective {
 	return record.Objective{
 		Name: "availability.worst_window.1s@cache/hits", Kind: record.KindAvailability, Unit: "ratio", Higher: true,
-		Target: 0.7, Limit: 0.62,
+		Target: 0.62, Limit: 0.55,
 	}
 }

@@ -25,11 +25,11 @@ type client struct {
 
 // OpenCache implements harness.CacheStore.
 func (r *Running) OpenCache(ctx context.Context, from harness.Vantage) (harness.CacheClient, error) {
-	addrs := make([]string, len(r.nodes))
+	servers := make([]place, len(r.nodes))
 	for i, n := range r.nodes {
-		addrs[i] = address(n)
+		servers[i] = place{n.Name(), address(n)}
 	}
-	c := &client{selector: newSelector(r.declared, addrs), timeout: r.declared.Timeout}
+	c := &client{selector: newSelector(r.declared, servers), timeout: r.declared.Timeout}
 	c.library = memcache.NewFromSelector(c.selector)
 	c.library.MaxIdleConns = 1
 	c.library.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {

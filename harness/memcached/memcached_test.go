@@ -24,7 +24,7 @@ func places(t *testing.T, s *selector) (at [keys]int, share [3]float64) {
 
 func selectorOf(p Pool) (*selector, *time.Time) {
 	now := time.Unix(1000, 0)
-	s := newSelector(p.filled(), []string{"10.213.0.11:11211", "10.213.0.12:11211", "10.213.0.13:11211"})
+	s := newSelector(p.filled(), []place{{"memcached-1", "10.213.0.11:11211"}, {"memcached-2", "10.213.0.12:11211"}, {"memcached-3", "10.213.0.13:11211"}})
 	s.now = func() time.Time { return now }
 	return s, &now
 }

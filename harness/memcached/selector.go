@@ -50,12 +50,18 @@ type point struct {
 // ketamaPoints is libketama's number of hashes a server; each gives 4 points.
 const ketamaPoints = 40
 
-func newSelector(p Pool, addrs []string) *selector {
+// place is a server as its clients are told of it.
+type place struct{ name, addr string }
+
+// newSelector lays the servers out on the ring by name, as twemproxy does with
+// servers that have names: a server that moves to another address keeps its
+// keys, and every run deals the keys out alike.
+func newSelector(p Pool, servers []place) *selector {
 	s := &selector{hashing: p.Hashing, ejectAfter: p.EjectAfter, retryAfter: p.RetryAfter, now: time.Now}
-	for i, addr := range addrs {
-		s.servers = append(s.servers, server{addr: tcp(addr)})
+	for i, member := range servers {
+		s.servers = append(s.servers, server{addr: tcp(member.addr)})
 		for k := range ketamaPoints {
-			sum := md5.Sum(fmt.Appendf(nil, "%s-%d", addr, k))
+			sum := md5.Sum(fmt.Appendf(nil, "%s-%d", member.name, k))
 			for part := 0; part < md5.Size; part += 4 {
 				s.ring = append(s.ring, point{binary.LittleEndian.Uint32(sum[part:]), i})
 			}
