@@ -48,6 +48,7 @@ func All() []runner.Scenario {
 		faultsSelftest(),
 		nginxUpstream(),
 		nginxPool(),
+		entryVIP(),
 		redisSentinel(),
 		redisCluster(),
 		memcachedPool(),
@@ -57,6 +58,7 @@ func All() []runner.Scenario {
 		mysqlGroup(),
 		mysqlSplit(),
 		mysqlIsolation(),
+		rabbitMQ(),
 		releaseRolling(),
 		diskRedisSingle(),
 	)

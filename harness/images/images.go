@@ -104,6 +104,7 @@ func (c Component) RootKey() string {
 var table = []Component{
 	{Name: "redis", Folder: "redis", Official: "redis:8.0"},
 	{Name: "nginx", Folder: "nginx", Official: "nginx:1.26"},
+	{Name: "edge", Folder: "edge"},
 	{Name: "mysql", Folder: "mysql", Official: "mysql:9.7", Suite: "sid"},
 	{Name: "memcached", Folder: "memcached", Official: "memcached:1.6"},
 	{Name: "etcd", Folder: "etcd", Official: "quay.io/coreos/etcd:v3.5.16"},
