@@ -90,3 +90,21 @@ func etcdCluster() []runner.Scenario {
 
 	return []runner.Scenario{null, kill, pause, follower, partition, stale}
 }
+
+// etcdElection prices election-timeout, with heartbeats at a tenth of it as
+// etcd's tuning guide says: how long followers wait for a silent leader.
+func etcdElection() runner.Sweep {
+	kill := named(etcdCluster(), "coordination/etcd/leader-kill")
+	return runner.SweepOver(kill, "election-timeout",
+		"How much of a failover is the wait for a silent leader. The shorter it is, the sooner a leader that is only slow is deposed.",
+		[]time.Duration{300 * time.Millisecond, time.Second, 3 * time.Second},
+		func(s *runner.Scenario, election time.Duration) {
+			if election != time.Second { // the default, as the scenario has it
+				system := s.System.(etcd.Cluster)
+				system.Heartbeat, system.Election = election/10, election
+				s.System = system
+			}
+			s.Duration = 7*time.Second + 3*election
+			s.Promises[0] = runner.RTO(2*election+500*time.Millisecond, 2*election+3*time.Second)
+		})
+}

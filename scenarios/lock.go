@@ -66,3 +66,18 @@ func lock() []runner.Scenario {
 
 	return []runner.Scenario{null, kill, pause, unfenced}
 }
+
+// lockLease prices the lease of the lock: how long a dead holder keeps it.
+func lockLease() runner.Sweep {
+	kill := named(lock(), "coordination/lock/holder-kill")
+	return runner.SweepOver(kill, "lease",
+		"How long the lock is nobody's when its holder dies. A shorter lease takes it from holders that are merely slow, which fencing makes safe but not free.",
+		[]time.Duration{2 * time.Second, 4 * time.Second, 8 * time.Second},
+		func(s *runner.Scenario, lease time.Duration) {
+			system := s.System.(lockset.System)
+			system.Lease = lease
+			s.System = system
+			s.Duration = 8*time.Second + lease
+			s.Promises[1] = runner.RTO(lease+2*time.Second, lease+4*time.Second)
+		})
+}

@@ -102,3 +102,17 @@ func hitRatio() record.Objective {
 		Target: 0.62, Limit: 0.55,
 	}
 }
+
+// memcachedTimeout prices how long a client waits for a server: what a hanging
+// server costs each lookup that meets it.
+func memcachedTimeout() runner.Sweep {
+	pause := named(memcachedPool(), "cache/memcached/pause")
+	return runner.SweepOver(pause, "client time-out",
+		"What a hanging server costs the lookups that meet it, before it is left out. A time-out below the machine's own pauses leaves out servers that are well.",
+		[]time.Duration{25 * time.Millisecond, 100 * time.Millisecond, 400 * time.Millisecond},
+		func(s *runner.Scenario, timeout time.Duration) {
+			system := s.System.(memcached.Pool)
+			system.Timeout = timeout
+			s.System = system
+		})
+}

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"strings"
 	"time"
 
 	"github.com/hadrill/hadrill/faults"
@@ -58,4 +59,16 @@ func mysqlIsolation() []runner.Scenario {
 		runner.FailsOn("check."+check.Bank), repeatable)
 
 	return []runner.Scenario{lists, bank, kill, listsTwin, bankTwin}
+}
+
+// isolationLevels prices isolation: what each level lets through, and how many
+// transactions it turns away for it.
+func isolationLevels() runner.Sweep {
+	level := func(name string) runner.Choice {
+		// MySQL's variable has a hyphen where its statements have a space.
+		return runner.Choice{Label: strings.ReplaceAll(name, " ", "-"), Turn: func(s *runner.Scenario) { s.System = mysql.Single{Isolation: name} }}
+	}
+	return runner.SweepOf(named(mysqlIsolation(), "db/isolation/lists"), "transaction_isolation",
+		"What each level lets through, and how many transactions are rolled back as deadlocks for it.",
+		level("READ COMMITTED"), level("REPEATABLE READ"), level("SERIALIZABLE"))
 }

@@ -153,3 +153,37 @@ func mysqlSemiSync() []runner.Scenario {
 
 	return []runner.Scenario{null, kill, comeback, pause, partition, replica, manager, cut, asynchronous, fallback, afterCommit, splitBrain}
 }
+
+// semiSyncAcks prices durability: how many replicas must have a commit before
+// it is acknowledged.
+func semiSyncAcks() runner.Sweep {
+	cut := named(mysqlSemiSync(), "db/mysql-semisync/replicas-cut-source-kill")
+	acks := func(n int) func(*runner.Scenario) {
+		return func(s *runner.Scenario) {
+			system := s.System.(mysql.SemiSync)
+			system.Acks = n
+			s.System = system
+		}
+	}
+	return runner.SweepOf(cut, "rpl_semi_sync_source_wait_for_replica_count",
+		"What waiting for a replica (acks=1), or for none (acks=0, asynchronous), costs each commit, and what it keeps when the source loses its replicas and then its life.",
+		runner.Choice{Label: "acks=0", Turn: acks(0)},
+		runner.Choice{Label: "acks=1", Turn: acks(1)})
+}
+
+// semiSyncDownAfter prices the manager's patience: how long the source may be
+// silent before the manager takes it for dead.
+func semiSyncDownAfter() runner.Sweep {
+	kill := named(mysqlSemiSync(), "db/mysql-semisync/source-kill")
+	return runner.SweepOver(kill, "manager's down-after",
+		"How much of a failover is the manager's wait for a silent source, and how much is stopping, choosing, promoting and finding the new source.",
+		[]time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second},
+		func(s *runner.Scenario, downAfter time.Duration) {
+			if downAfter != time.Second { // the default, as the scenario has it
+				system := s.System.(mysql.SemiSync)
+				system.DownAfter = downAfter
+				s.System = system
+			}
+			s.Promises[0] = runner.RTO(downAfter+3*time.Second, downAfter+9*time.Second)
+		})
+}

@@ -131,3 +131,20 @@ func redisCluster() []runner.Scenario {
 
 	return []runner.Scenario{null, kill, pause, follower, partition, noReplica, fullCoverage, staleMap}
 }
+
+// clusterNodeTimeout prices cluster-node-timeout: how long a primary may be
+// silent until a majority calls it failed. It bounds the outage from below and,
+// since a cut-off primary acknowledges for as long, the loss from above.
+func clusterNodeTimeout() runner.Sweep {
+	kill := named(redisCluster(), "cache/redis-cluster/primary-kill")
+	return runner.SweepOver(kill, "cluster-node-timeout",
+		"How much of a failover is the wait for a silent primary; the replica's own delay of half to one second and the clients' reload come on top.",
+		[]time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second},
+		func(s *runner.Scenario, timeout time.Duration) {
+			system := s.System.(redis.Cluster)
+			system.NodeTimeout = timeout
+			s.System = system
+			s.Duration = 8*time.Second + 2*timeout
+			s.Promises[0] = runner.RTO(timeout+2*time.Second, timeout+3*time.Second)
+		})
+}

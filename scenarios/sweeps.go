@@ -11,6 +11,14 @@ import (
 func Sweeps() []runner.Sweep {
 	return []runner.Sweep{
 		sentinelDownAfter(),
+		clusterNodeTimeout(),
+		memcachedTimeout(),
+		etcdElection(),
+		lockLease(),
+		semiSyncAcks(),
+		semiSyncDownAfter(),
+		groupExpelTimeout(),
+		isolationLevels(),
 	}
 }
 
