@@ -68,3 +68,44 @@ func CalibrationError(target, limit time.Duration) record.Objective {
 func Returned(node string, target, limit time.Duration) record.Objective {
 	return record.Objective{Name: "returned." + node, Kind: record.KindRedundancy, Unit: "s", Target: target.Seconds(), Limit: limit.Seconds()}
 }
+
+// Failback promises t5-t0 of healing alone: how long after the damage was
+// undone the service was good again.
+func Failback(target, limit time.Duration) record.Objective {
+	return record.Objective{Name: "rto.failback", Kind: record.KindRTO, Unit: "s", Target: target.Seconds(), Limit: limit.Seconds()}
+}
+
+// Detect promises t2-t0, until a component declares the failure.
+func Detect(target, limit time.Duration) record.Objective {
+	return record.Objective{Name: "detect", Kind: record.KindRTO, Unit: "s", Target: target.Seconds(), Limit: limit.Seconds()}
+}
+
+// LatencyRise promises by how much the 99th percentile of latency may rise
+// while faults are in force, as a share of what it was before: 0.2 is a fifth.
+func LatencyRise(target, limit float64) record.Objective {
+	return record.Objective{Name: "latency.p99.rise", Kind: record.KindLatency, Unit: "ratio", Target: target, Limit: limit}
+}
+
+// Degraded promises that at least this share of the operations was answered,
+// correctly, in a degraded way: that a fallback was at work at all. Such
+// answers count as good.
+func Degraded(target, limit float64) record.Objective {
+	return record.Objective{Name: "degraded", Kind: record.KindAvailability, Unit: "ratio", Higher: true, Target: target, Limit: limit}
+}
+
+// SurgeGoodput promises the good operations a second during the surge, as a
+// share of the capacity.
+func SurgeGoodput(target, limit float64) record.Objective {
+	return record.Objective{Name: "surge.goodput", Kind: record.KindAvailability, Unit: "ratio", Higher: true, Target: target, Limit: limit}
+}
+
+// SurgeRecovery promises how long after the surge the service is good again.
+func SurgeRecovery(target, limit time.Duration) record.Objective {
+	return record.Objective{Name: "surge.recovery", Kind: record.KindRTO, Unit: "s", Target: target.Seconds(), Limit: limit.Seconds()}
+}
+
+// NoRestarts promises that no node but those that a fault took down was
+// started again while the load ran.
+func NoRestarts() record.Objective {
+	return record.Objective{Name: "restarts", Kind: record.KindRedundancy, Unit: "restarts"}
+}

@@ -78,6 +78,9 @@ type Scenario struct {
 	Weight Weight
 	// KnownOutages are the exact outages of a calibration's faults, in order.
 	KnownOutages []time.Duration
+	// Surge says when the load is more than the system can do, and how much
+	// that is; nil: never.
+	Surge *record.Surge
 
 	adHoc string // name of the scenario whose faults were replaced; see AdHoc
 }
@@ -118,6 +121,9 @@ func (s Scenario) Validate() error {
 	if s.SLO.Latency <= 0 {
 		bad("SLO latency %v: wants more than 0, else no operation can be good", s.SLO.Latency)
 	}
+	if u := s.Surge; u != nil && (u.From < 0 || u.To <= u.From || u.To > s.Duration || u.Capacity <= 0) {
+		bad("surge %+v: wants 0 <= from < to <= duration, and a capacity", *u)
+	}
 	if (s.TwinOf == "") != (len(s.Expect) == 0) {
 		bad("a twin names both the safe scenario and the objectives it must fail on; this has twin_of %q, expect %v", s.TwinOf, s.Expect)
 	}
@@ -139,7 +145,7 @@ func (s Scenario) Declaration() record.Scenario {
 		TwinOf: s.TwinOf, Expect: s.Expect,
 		System: s.System.Name(), Config: fmt.Sprintf("%+v; %s", s.System, s.Load.Describe()),
 		Duration: s.Duration, SLO: s.SLO, Objectives: s.Promises,
-		Resolution: s.Resolution, Critical: s.Criticality, KnownOutages: s.KnownOutages, Faults: declared(s.Faults),
+		Resolution: s.Resolution, Critical: s.Criticality, KnownOutages: s.KnownOutages, Surge: s.Surge, Faults: declared(s.Faults),
 	}
 	if d.SLO.Success == 0 {
 		d.SLO.Success = 0.99

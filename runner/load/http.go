@@ -20,6 +20,7 @@ import (
 // lane measures its own time-outs, the fresh lane the new route. It needs
 // harness.HTTPServer of the system, or URL.
 type HTTP struct {
+	Name        string            // first part of the lanes' names; default "http"
 	Rate        float64           // requests a second, shared by the lanes; default 500
 	Method      string            // default GET
 	Path        string            // default "/"
@@ -45,6 +46,9 @@ const (
 // filled returns h with its defaults.
 func (h HTTP) filled() HTTP {
 	h.Schedule = orConstant(h.Rate, h.Schedule)
+	if h.Name == "" {
+		h.Name = "http"
+	}
 	if h.Method == "" {
 		h.Method = http.MethodGet
 	}
@@ -73,7 +77,7 @@ func (h HTTP) Describe() string {
 	if h.Degraded != "" {
 		params += " degraded=" + h.Degraded
 	}
-	return describe("http", params, h.Schedule, h.Clients, h.Timeout, []string{h.Zone})
+	return describe(h.Name, params, h.Schedule, h.Clients, h.Timeout, []string{h.Zone})
 }
 
 // Lanes implements Load.
@@ -81,7 +85,7 @@ func (h HTTP) Lanes() []record.Lane {
 	h = h.filled()
 	lanes := make([]record.Lane, len(h.Connections))
 	for i, kind := range h.Connections {
-		lanes[i] = record.Lane{Name: laneName("http/"+kind, h.Zone), Protocol: "http", Connection: kind, Zone: h.Zone,
+		lanes[i] = record.Lane{Name: laneName(h.Name+"/"+kind, h.Zone), Protocol: "http", Connection: kind, Zone: h.Zone,
 			Rate: h.Schedule.Rate() / float64(len(lanes))}
 	}
 	return lanes

@@ -133,6 +133,39 @@ func (b Burst) String() string {
 	return fmt.Sprintf("burst(%g/s, %g/s for %s of every %s)", b.Base, b.Peak, b.Length, b.Every)
 }
 
+// Surge is a base rate with one stretch of another.
+//
+//	Peak ┤      ┌──────┐
+//	Base ┤──────┘      └───────
+//	     └──────┴──────┴─────── t
+//	          From   From+Length
+type Surge struct {
+	Base, Peak   float64
+	From, Length time.Duration
+}
+
+// At implements Schedule.
+func (s Surge) At(n uint64) time.Duration {
+	before, inside := s.Base*s.From.Seconds(), s.Peak*s.Length.Seconds()
+	k := float64(n)
+	switch {
+	case k < before:
+		return seconds(k / s.Base)
+	case k < before+inside:
+		return seconds(s.From.Seconds() + (k-before)/s.Peak)
+	case s.Base > 0:
+		return seconds((s.From + s.Length).Seconds() + (k-before-inside)/s.Base)
+	}
+	return Forever
+}
+
+// Rate implements Schedule: the larger of the two, so that users suffice.
+func (s Surge) Rate() float64 { return max(s.Base, s.Peak) }
+
+func (s Surge) String() string {
+	return fmt.Sprintf("surge(%g/s, %g/s from %s for %s)", s.Base, s.Peak, s.From, s.Length)
+}
+
 // Poisson returns arrivals of independent users: exponentially distributed
 // gaps with the given mean rate, the same for the same seed.
 func Poisson(rate float64, seed uint64) Schedule {

@@ -38,6 +38,9 @@ func TestSchedulesOfferTheirRateExactly(t *testing.T) {
 		{Ramp{From: 10, To: 10, Over: time.Second}, 10 * time.Second, 100, 0, 10},
 		{Burst{Base: 100, Peak: 1000, Every: 10 * time.Second, Length: time.Second}, 20 * time.Second, 3800, 0, 190},
 		{Burst{Peak: 50, Every: time.Second, Length: 100 * time.Millisecond}, 3 * time.Second, 15, 900 * time.Millisecond, 5},
+		{Surge{Base: 100, Peak: 300, From: 2 * time.Second, Length: 3 * time.Second}, 10 * time.Second, 1600, 0, 300},
+		{Surge{Peak: 50, From: time.Second, Length: 2 * time.Second}, time.Minute, 100, time.Second, 50},
+		{Surge{Base: 50, From: time.Second, Length: time.Second}, 4 * time.Second, 150, 0, 50},
 		{Replay{time.Second, time.Second, 4 * time.Second}, time.Hour, 3, time.Second, 0.75},
 		{shared{of: Constant(300), from: 1, by: 3}, 10 * time.Second, 1000, time.Second / 300, 100},
 	} {
@@ -66,7 +69,8 @@ func TestSchedulesNeverGoBack(t *testing.T) {
 			Ramp{From: rate.Draw(t, "from"), To: rate.Draw(t, "to"), Over: period},
 			Burst{Base: rate.Draw(t, "base"), Peak: rate.Draw(t, "peak"), Every: period, Length: time.Duration(float64(period) * rapid.Float64Range(0, 1).Draw(t, "length"))},
 			Poisson(rate.Draw(t, "mean"), rapid.Uint64().Draw(t, "seed")),
-		}[rapid.IntRange(0, 3).Draw(t, "kind")]
+			Surge{Base: rate.Draw(t, "calm"), Peak: rate.Draw(t, "loud"), From: period, Length: time.Duration(length.Draw(t, "surge"))},
+		}[rapid.IntRange(0, 4).Draw(t, "kind")]
 		from := rapid.Uint64Range(0, 1_000_000).Draw(t, "n")
 		last := s.At(from)
 		require.GreaterOrEqual(t, last, time.Duration(0))

@@ -40,7 +40,9 @@ type quantity struct {
 //	              availability.worst_window[.W]    default 1s
 //	              brownout  errors  outage
 //	              latency.{p50,p99,p999}[.{before,during,after}]
-//	name          rto  detect  failover  reconnect  settle  steady  exposed
+//	              latency.p99.rise  degraded  surge.goodput  surge.recovery
+//	name          rto[.failback]  detect  failover  reconnect  settle  steady
+//	              exposed  restarts
 //	              lost  rpo.ops  rpo.seconds  split_brain  duplicates  phantoms
 //	              acknowledged.{p50,p99,p999}      latency of acknowledged writes
 //	              calibration.error
@@ -64,6 +66,8 @@ func (a *analysis) measure(name string) (q quantity, known bool) {
 		s, l = a.lanes[i], a.byLane[i]
 	} else if q, known = a.ofIncidents(base); known {
 		return q, true
+	} else if base == "restarts" {
+		return a.restarts(), true
 	} else if q, known = a.ofLedger(base); known {
 		return q, true
 	} else if q, known = a.ofAcknowledged(base); known {
@@ -102,6 +106,9 @@ func (a *analysis) ofSeries(name string, s *series, l latencies) (quantity, bool
 	case name == "brownout":
 		_, slices, brown := s.slices(a.run, a.slo.Slice, a.slo.Success)
 		return quantity{value: brown.Seconds(), unit: "s", ok: slices > 0, samples: slices, tolerance: noise + a.slo.Slice.Seconds()}, true
+	}
+	if q, known := a.ofProtection(name, s); known {
+		return q, true
 	}
 	if param, ok := strings.CutPrefix(name, "availability.time"); ok {
 		d, ok := lengthParam(param, a.slo.Slice)
@@ -147,7 +154,13 @@ func lengthParam(param string, otherwise time.Duration) (time.Duration, bool) {
 func (a *analysis) ofIncidents(name string) (quantity, bool) {
 	q := quantity{unit: "s", tolerance: a.noise.Seconds(), floor: true}
 	pick := map[string]func(*record.Incident) (*float64, bool){
-		"rto":       func(in *record.Incident) (*float64, bool) { return in.RTO, in.Censored },
+		"rto": func(in *record.Incident) (*float64, bool) { return in.RTO, in.Censored },
+		"rto.failback": func(in *record.Incident) (*float64, bool) {
+			if !in.Failback {
+				return nil, false
+			}
+			return in.RTO, in.Censored
+		},
 		"detect":    a.detect,
 		"failover":  func(in *record.Incident) (*float64, bool) { return in.Failover, false },
 		"reconnect": func(in *record.Incident) (*float64, bool) { return in.Reconnect, false },

@@ -16,6 +16,7 @@ type series struct {
 	latency  []int64       // End-Intended in nanoseconds, never negative
 	good     []int32       // good[i] is the number of good operations before i
 	answered []int32       // the same for ok and degraded, however late
+	degraded []int32       // the same for those answered in a degraded way
 	done     []record.Time // ends of the good operations, ascending after finish
 }
 
@@ -25,6 +26,7 @@ func newSeries(capacity int) *series {
 		latency:  make([]int64, 0, capacity),
 		good:     make([]int32, 1, capacity+1),
 		answered: make([]int32, 1, capacity+1),
+		degraded: make([]int32, 1, capacity+1),
 		done:     make([]record.Time, 0, capacity),
 	}
 	return s
@@ -33,7 +35,10 @@ func newSeries(capacity int) *series {
 func (s *series) add(op *record.Op, slo time.Duration) {
 	s.at = append(s.at, op.Intended)
 	s.latency = append(s.latency, max(0, int64(op.End-op.Intended)))
-	g, a := s.good[len(s.good)-1], s.answered[len(s.answered)-1]
+	g, a, d := s.good[len(s.good)-1], s.answered[len(s.answered)-1], s.degraded[len(s.degraded)-1]
+	if op.Outcome == record.Degraded {
+		d++
+	}
 	if answered(op) {
 		a++
 	}
@@ -41,7 +46,7 @@ func (s *series) add(op *record.Op, slo time.Duration) {
 		g++
 		s.done = append(s.done, op.End)
 	}
-	s.good, s.answered = append(s.good, g), append(s.answered, a)
+	s.good, s.answered, s.degraded = append(s.good, g), append(s.answered, a), append(s.degraded, d)
 }
 
 func (s *series) finish() { slices.Sort(s.done) }

@@ -174,6 +174,15 @@ type Scenario struct {
 	Critical   float64       `json:"criticality"`
 	// KnownOutage is the exact length of the outages of a calibration; zero elsewhere.
 	KnownOutages []time.Duration `json:"known_outages_ns,omitempty"`
+	Surge        *Surge          `json:"surge,omitempty"` // of a load that is more than the system can do
+}
+
+// Surge is the part of a load in which more is offered than the system can
+// do. Its times count from the beginning of the load.
+type Surge struct {
+	From     time.Duration `json:"from_ns"`
+	To       time.Duration `json:"to_ns"`
+	Capacity float64       `json:"capacity"` // good operations a second that the system can do
 }
 
 // FaultPlan is one step of a fault schedule, as declared.
