@@ -34,21 +34,21 @@ var _ = register(Action{
 		if p.Nanos <= 0 || p.Nanos > int64(time.Minute) {
 			return Evidence{}, fmt.Errorf("blink for %v: wants more than 0 and at most a minute", time.Duration(p.Nanos))
 		}
-		f, err := freezerOfNode(t.Node)
+		ice, err := iceOfNode(t.Node)
 		if err != nil {
 			return Evidence{}, err
 		}
 		before := monotonic()
-		if err := f.set(true); err != nil {
-			return Evidence{}, errors.Join(err, f.set(false))
+		if err := ice.hold(t.ID); err != nil {
+			return Evidence{}, err
 		}
-		_, frozen, err := f.await(ctx, true)
+		_, frozen, err := ice.await(ctx, true)
 		if err != nil {
-			return Evidence{}, errors.Join(err, f.set(false))
+			return Evidence{}, errors.Join(err, ice.release(t.ID))
 		}
 		b := &blinking{frozen: Evidence{Before: before, After: frozen, How: "freezer state"}, now: make(chan struct{}), over: make(chan struct{})}
 		t.State = b
-		go b.thawAt(f, before+p.Nanos)
+		go b.thawAt(func() error { return ice.release(t.ID) }, before+p.Nanos)
 		return b.frozen, nil
 	},
 	Verify: func(_ context.Context, t *Target, applied Evidence) (Evidence, error) {
@@ -68,12 +68,12 @@ var _ = register(Action{
 		if b, ok := t.State.(*blinking); ok {
 			return b.end(ctx)
 		}
-		f, err := freezerOfNode(t.Node)
+		ice, err := iceOfNode(t.Node)
 		if err != nil {
 			return Evidence{}, err
 		}
-		_, first, err := f.await(ctx, false)
-		return Evidence{Before: undone.Before, After: first, How: "freezer state", Detail: "THAWED"}, err
+		first, detail, err := ice.thawed(ctx)
+		return Evidence{Before: undone.Before, After: first, How: "freezer state", Detail: detail}, err
 	},
 })
 
@@ -89,7 +89,7 @@ type blinking struct {
 // thawAt thaws at an instant of CLOCK_MONOTONIC, or at once when told to. It
 // sleeps in the kernel in short stretches: a timer of the Go runtime may be
 // served late by a millisecond and more on a busy machine.
-func (b *blinking) thawAt(f freezer, due int64) {
+func (b *blinking) thawAt(release func() error, due int64) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	defer close(b.over)
@@ -106,7 +106,7 @@ func (b *blinking) thawAt(f freezer, due int64) {
 		_ = unix.Nanosleep(&nap, nil) // woken early by a signal, the loop sleeps on
 	}
 	b.thawed = Evidence{Before: monotonic(), How: "freezer state", Detail: "THAWED"}
-	b.err = f.set(false)
+	b.err = release()
 	b.thawed.After = monotonic()
 }
 

@@ -132,7 +132,7 @@ func skewedProcesses(n *Node) ([]int, error) {
 
 // clockwatch keeps the clock of one life moved; one damage at a time.
 type clockwatch struct {
-	group clock.Cgroup
+	group clock.Group
 
 	mu     sync.Mutex
 	damage string
@@ -140,9 +140,12 @@ type clockwatch struct {
 }
 
 func (l *Life) clockwatch() (*clockwatch, error) {
+	ice, err := l.iceOf()
+	if err != nil {
+		return nil, err
+	}
 	made, err := l.attach("clock", func() (attachment, error) {
-		dir, _, err := l.Cgroup("freezer")
-		return &clockwatch{group: clock.Cgroup(dir)}, err
+		return &clockwatch{group: clocks{clock.Cgroup(ice.dir), ice}}, nil
 	})
 	if err != nil {
 		return nil, err

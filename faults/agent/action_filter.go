@@ -302,7 +302,7 @@ func sendProbes(peer, node *Node, network string, port uint16) []string {
 	return tags
 }
 
-// undoTable deletes a damage's table.
+// undoTable deletes a damage's rules.
 func undoTable(_ context.Context, t *Target) (Evidence, error) {
 	seen := Evidence{Before: monotonic(), How: "rule list"}
 	life, err := t.Node.Life()
@@ -317,7 +317,7 @@ func undoTable(_ context.Context, t *Target) (Evidence, error) {
 	return seen, err
 }
 
-// tableGone asks the kernel whether a damage's table is away.
+// tableGone asks the kernel whether a damage's rules are away.
 func tableGone(_ context.Context, t *Target, undone Evidence) (Evidence, error) {
 	life, err := t.Node.Life()
 	if errors.Is(err, ErrNotRunning) {
@@ -326,9 +326,9 @@ func tableGone(_ context.Context, t *Target, undone Evidence) (Evidence, error) 
 	if err != nil {
 		return undone, err
 	}
-	_, present, err := life.ListTable(t.ID)
-	if err == nil && present {
-		err = fmt.Errorf("table %s%s is still there", TablePrefix, t.ID)
+	rules, _, err := life.ListTable(t.ID)
+	if err == nil && len(rules) > 0 {
+		err = fmt.Errorf("table %s%s still has %d rules", TablePrefix, t.ID, len(rules))
 	}
 	undone.Detail = "the kernel lists no rule of this fault"
 	return undone, err

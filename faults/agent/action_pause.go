@@ -15,22 +15,18 @@ var _ = register(Action{
 	Use:  []string{"freezer"},
 	Lost: WithProcess,
 	Apply: func(_ context.Context, t *Target) (Evidence, error) {
-		f, err := freezerOfNode(t.Node)
+		ice, err := iceOfNode(t.Node)
 		if err != nil {
 			return Evidence{}, err
 		}
-		seen := Evidence{Before: monotonic(), How: "freezer state"}
-		if err := f.set(true); err != nil {
-			return Evidence{}, errors.Join(err, f.set(false))
-		}
-		return seen, nil
+		return Evidence{Before: monotonic(), How: "freezer state"}, ice.hold(t.ID)
 	},
 	Verify: func(ctx context.Context, t *Target, applied Evidence) (Evidence, error) {
-		f, err := freezerOfNode(t.Node)
+		ice, err := iceOfNode(t.Node)
 		if err != nil {
 			return Evidence{}, err
 		}
-		last, first, err := f.await(ctx, true)
+		last, first, err := ice.await(ctx, true)
 		if err != nil {
 			return Evidence{}, err
 		}
@@ -43,42 +39,34 @@ var _ = register(Action{
 	},
 	Undo: func(ctx context.Context, t *Target) (Evidence, error) {
 		seen := Evidence{Before: monotonic(), How: "freezer state"}
-		f, err := freezerOfNode(t.Node)
+		ice, err := iceOfNode(t.Node)
 		if errors.Is(err, ErrNotRunning) {
 			return seen, t.Host.thawContainer(ctx, t.Node.id)
 		}
 		if err != nil {
 			return Evidence{}, err
 		}
-		return seen, f.set(false)
+		return seen, ice.release(t.ID)
 	},
 	Undone: func(ctx context.Context, t *Target, undone Evidence) (Evidence, error) {
-		f, err := freezerOfNode(t.Node)
+		ice, err := iceOfNode(t.Node)
 		if errors.Is(err, ErrNotRunning) {
 			return Evidence{Before: undone.Before, After: monotonic(), How: "freezer state", Detail: "the node does not run"}, nil
 		}
 		if err != nil {
 			return Evidence{}, err
 		}
-		_, first, err := f.await(ctx, false)
-		return Evidence{Before: undone.Before, After: first, How: "freezer state", Detail: "THAWED"}, err
+		first, detail, err := ice.thawed(ctx)
+		return Evidence{Before: undone.Before, After: first, How: "freezer state", Detail: detail}, err
 	},
 	Audit: func(_ context.Context, n *Node) ([]string, error) {
-		f, err := freezerOfNode(n)
+		ice, err := iceOfNode(n)
 		if err != nil {
 			return nil, err
 		}
-		if thawed, err := f.is(false); thawed || err != nil {
+		if thawed, err := ice.is(false); thawed || err != nil {
 			return nil, err
 		}
 		return []string{fmt.Sprintf("node %s is frozen", n.name)}, nil
 	},
 })
-
-func freezerOfNode(n *Node) (freezer, error) {
-	l, err := n.Life()
-	if err != nil {
-		return freezer{}, err
-	}
-	return freezerOf(l)
-}

@@ -46,14 +46,14 @@ func applyPowerCut(ctx context.Context, t *Target) (Evidence, error) {
 	if err := t.Host.disks.claim(volumes, power, t.ID); err != nil {
 		return Evidence{}, err
 	}
-	ice, err := freezerOf(life)
+	ice, err := life.iceOf()
 	if err != nil {
 		t.Host.disks.release(t.ID)
 		return Evidence{}, err
 	}
 	t.State = life
 	seen := Evidence{Before: monotonic(), How: "pidfd"}
-	if err = ice.set(true); err == nil {
+	if err = ice.hold(t.ID); err == nil {
 		_, _, err = ice.await(ctx, true)
 	}
 	for _, v := range volumes {
@@ -68,7 +68,7 @@ func applyPowerCut(ctx context.Context, t *Target) (Evidence, error) {
 		}
 	}
 	// Under cgroup v1 even SIGKILL waits for the thaw.
-	err = errors.Join(err, ice.set(false))
+	err = errors.Join(err, ice.melt())
 	if err == nil {
 		return seen, nil
 	}

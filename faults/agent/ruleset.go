@@ -23,11 +23,17 @@ const tableFlagOwner = 2
 // ruleset is one lasting netlink socket into a node's network namespace and
 // the tables that it owns. One socket for all tables: opening one costs half a
 // millisecond, a transaction on an open one a tenth of that.
+//
+// Deleting a base chain makes the kernel drop every packet that waits in a
+// queue of the namespace, also another fault's (nf_queue_nf_hook_drop, Linux).
+// So a table stays when its damage is healed, without its rules: an empty chain
+// accepts. It goes with the socket, or with the namespace.
 type ruleset struct {
 	mu     sync.Mutex
 	conn   *nftables.Conn
 	raw    *netlink.Conn
-	tables map[string]*nftables.Table
+	tables map[string]*nftables.Table // with their rules
+	empty  map[string]*nftables.Table // healed
 }
 
 // rulesOf returns the life's ruleset, opening it at the first call.
@@ -52,7 +58,7 @@ func (l *Life) rulesOf() (*ruleset, error) {
 
 // openRuleset opens a lasting netfilter socket in the namespace.
 func openRuleset(netns int) (*ruleset, error) {
-	r := &ruleset{tables: map[string]*nftables.Table{}}
+	r := &ruleset{tables: map[string]*nftables.Table{}, empty: map[string]*nftables.Table{}}
 	conn, err := nftables.New(nftables.WithNetNSFd(netns), nftables.AsLasting(),
 		nftables.WithSockOptions(func(c *netlink.Conn) error { r.raw = c; return nil }))
 	if err != nil {
@@ -65,6 +71,10 @@ func openRuleset(netns int) (*ruleset, error) {
 func (r *ruleset) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	for _, table := range r.empty { // where the kernel knows no owner
+		r.conn.DelTable(table)
+	}
+	_ = r.conn.Flush() // an error says that the namespace is gone
 	_ = r.conn.CloseLasting()
 }
 
@@ -87,10 +97,14 @@ func (l *Life) AddTable(name string, build func(r *Rules)) error {
 	if r.tables[name] != nil {
 		return nil
 	}
-	table := &nftables.Table{Family: nftables.TableFamilyINet, Name: TablePrefix + name}
-	if err := r.createTable(table); err != nil {
-		return fmt.Errorf("create nftables table %s in node %s: %w", table.Name, l.node.name, err)
+	table := r.empty[name]
+	if table == nil {
+		table = &nftables.Table{Family: nftables.TableFamilyINet, Name: TablePrefix + name}
+		if err := r.createTable(table); err != nil {
+			return fmt.Errorf("create nftables table %s in node %s: %w", table.Name, l.node.name, err)
+		}
 	}
+	delete(r.empty, name)
 	build(&Rules{Conn: r.conn, Table: table})
 	if err := r.conn.Flush(); err != nil {
 		r.conn.DelTable(table)
@@ -100,8 +114,9 @@ func (l *Life) AddTable(name string, build func(r *Rules)) error {
 	return nil
 }
 
-// DropTable deletes a table that AddTable made, in this process or an earlier
-// one. A table that is not there is fine.
+// DropTable ends a table that AddTable made: of one of this process the rules
+// are deleted and the empty chains stay, see ruleset; one of an earlier process
+// goes whole. A table that is not there is fine.
 func (l *Life) DropTable(name string) error {
 	r, err := l.rulesOf()
 	if errors.Is(err, ErrNotRunning) {
@@ -112,10 +127,21 @@ func (l *Life) DropTable(name string) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.tables, name)
-	r.conn.DelTable(&nftables.Table{Family: nftables.TableFamilyINet, Name: TablePrefix + name})
+	table := r.tables[name]
+	switch {
+	case table != nil:
+		r.conn.FlushTable(table)
+	case r.empty[name] != nil:
+		return nil
+	default:
+		r.conn.DelTable(&nftables.Table{Family: nftables.TableFamilyINet, Name: TablePrefix + name})
+	}
 	if err := ignoreAbsent(r.conn.Flush()); err != nil {
-		return fmt.Errorf("delete nftables table %s%s of node %s: %w", TablePrefix, name, l.node.name, err)
+		return fmt.Errorf("delete the rules of nftables table %s%s of node %s: %w", TablePrefix, name, l.node.name, err)
+	}
+	if table != nil {
+		delete(r.tables, name)
+		r.empty[name] = table
 	}
 	return nil
 }
@@ -135,9 +161,18 @@ func (l *Life) ListTable(name string) ([]TableRule, bool, error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	rules, present, err := r.list(name)
+	if err != nil {
+		return nil, false, fmt.Errorf("node %s: %w", l.node.name, err)
+	}
+	return rules, present, nil
+}
+
+// list is ListTable with the lock held.
+func (r *ruleset) list(name string) ([]TableRule, bool, error) {
 	chains, err := r.conn.ListChainsOfTableFamily(nftables.TableFamilyINet)
 	if err != nil {
-		return nil, false, fmt.Errorf("list nftables chains of node %s: %w", l.node.name, err)
+		return nil, false, fmt.Errorf("list nftables chains: %w", err)
 	}
 	var found []TableRule
 	present := false
@@ -148,7 +183,7 @@ func (l *Life) ListTable(name string) ([]TableRule, bool, error) {
 		present = true
 		rules, err := r.conn.GetRules(chain.Table, chain)
 		if err != nil {
-			return nil, false, fmt.Errorf("list nftables rules of node %s: %w", l.node.name, err)
+			return nil, false, fmt.Errorf("list nftables rules: %w", err)
 		}
 		for _, rule := range rules {
 			entry := TableRule{Tag: string(rule.UserData)}
@@ -163,8 +198,8 @@ func (l *Life) ListTable(name string) ([]TableRule, bool, error) {
 	return found, present, nil
 }
 
-// tables lists the names of hadrill's tables in the node's namespace, whoever
-// made them.
+// tablesNow lists the names of hadrill's tables in the node's namespace, whoever
+// made them, but for those that it knows to be healed and that hold no rule.
 func (l *Life) tablesNow() ([]string, error) {
 	r, err := l.rulesOf()
 	if err != nil {
@@ -178,9 +213,20 @@ func (l *Life) tablesNow() ([]string, error) {
 	}
 	var names []string
 	for _, t := range all {
-		if strings.HasPrefix(t.Name, TablePrefix) {
-			names = append(names, t.Name)
+		name, ours := strings.CutPrefix(t.Name, TablePrefix)
+		if !ours {
+			continue
 		}
+		if r.empty[name] != nil {
+			rules, _, err := r.list(name)
+			if err != nil {
+				return nil, fmt.Errorf("node %s: %w", l.node.name, err)
+			}
+			if len(rules) == 0 {
+				continue
+			}
+		}
+		names = append(names, t.Name)
 	}
 	return names, nil
 }
