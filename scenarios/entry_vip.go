@@ -74,5 +74,59 @@ func entryVIP() []runner.Scenario {
 	}
 	dead.Duration = 10 * time.Second
 
-	return []runner.Scenario{null, kill, comeback, stop, dead}
+	unchecked := twin(dead, "nginx-death-no-check",
+		"Twin: no track_script. Adverts speak for keepalived only: the address stays where nobody serves.",
+		runner.FailsOn("rto", "availability.requests"),
+		func(s *runner.Scenario) {
+			careless := system
+			careless.CheckInterval = 0
+			s.System = careless
+		})
+	unchecked.Profile = runner.Quick
+
+	// A frozen owner still has the address in its kernel, and cannot say so.
+	pause := kill
+	pause.Profile = runner.Nightly
+	pause.Name = "entry/vip/pause"
+	pause.Doc = "The owner freezes and thaws after the other took over: it hears the other's adverts, and one of the two gives way."
+	pause.Faults = faults.Schedule{faults.At(2*time.Second, faults.Pause(owner)).Lasting(4 * time.Second)}
+	pause.Duration = 11 * time.Second
+
+	// Only the way between the two is cut: both are well, and everybody else
+	// sees both. Two cannot decide whose the address is.
+	cut := safe
+	cut.Name = "entry/vip/cut"
+	cut.Doc = "The way between the two entries is cut, and nothing else: only who holds the arbiter's lease owns the address, so it stays where it is."
+	arbitrated := system
+	arbitrated.Arbiter = true
+	cut.System = arbitrated
+	cut.Faults = faults.Schedule{faults.At(2*time.Second, faults.Partition{
+		Left: faults.Side{Nodes: harness.Named("entry-1")}, Right: faults.Side{Nodes: harness.Named("entry-2")},
+	}).Lasting(4 * time.Second)}
+	cut.Duration = 10 * time.Second
+	cut.Promises = runner.Promises{
+		runner.NoFindings(check.SingleOwner),
+		runner.Availability(1, 0.99),
+		runner.RTO(200*time.Millisecond, time.Second),
+	}
+
+	alone := twin(cut, "cut-no-arbiter",
+		"Twin: no arbiter. Each entry hears nothing from the other and takes the address: two owners for as long as the cut lasts.",
+		runner.FailsOn("check."+check.SingleOwner),
+		func(s *runner.Scenario) {
+			s.System = system
+		})
+
+	leased := kill
+	leased.Profile = runner.Nightly
+	leased.Name = "entry/vip/kill-arbiter"
+	leased.Doc = "The owner dies under an arbiter: its lease must run out before the other may have the address, which is the price of never having two owners."
+	leased.System = arbitrated
+	leased.Promises = runner.Promises{
+		runner.RTO(1200*time.Millisecond, 2*time.Second),
+		runner.Availability(0.85, 0.7),
+		runner.NoFindings(check.SingleOwner),
+	}
+
+	return []runner.Scenario{null, kill, comeback, stop, dead, unchecked, pause, cut, alone, leased}
 }

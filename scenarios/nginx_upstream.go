@@ -62,6 +62,66 @@ func nginxUpstream() []runner.Scenario {
 		runner.Returned("backend-a", 31*time.Second, 33*time.Second),
 	}, kill.Promises...)
 
+	standby := kill
+	standby.Profile = runner.Nightly
+	standby.Name = "entry/nginx-upstream/backup-kill"
+	standby.Doc = "The stand-by is killed while nobody needs it: no client notices, and nobody will until the active one dies."
+	standby.Faults = faults.Schedule{faults.At(2*time.Second, faults.Kill(harness.Named("backend-b")))}
+
+	// The seconds of fail_timeout are spent when nginx tries the dead server
+	// again: one request each finds it dead and goes to the stand-by.
+	stillDead := kill
+	stillDead.Profile = runner.Nightly
+	stillDead.Name = "entry/nginx-upstream/still-dead"
+	stillDead.Doc = "The active backend stays dead beyond fail_timeout: the request that tries it again is handed on like the first, and no client sees an error."
+	stillDead.Duration = 38 * time.Second
+
+	// Hanging is not dying: only a time-out tells, and the default is 60 s.
+	bounded := nginx.Upstream{
+		Servers: []nginx.Server{
+			{Name: "backend-a", Params: "max_fails=1 fail_timeout=30s"},
+			{Name: "backend-b", Params: "backup"},
+		},
+		ReadTimeout: 200 * time.Millisecond,
+	}
+	hang := kill
+	hang.Profile = runner.Nightly
+	hang.Name = "entry/nginx-upstream/pause"
+	hang.Doc = "The active backend hangs: with proxy_read_timeout the requests that meet it are late by no more than that, and the stand-by serves."
+	hang.System = bounded
+	hang.Faults = faults.Schedule{faults.At(2*time.Second, faults.Pause(harness.Named("backend-a")))}
+
+	hangDefault := twin(hang, "pause-default-timeout",
+		"Twin: the textbook's two lines and nothing else. proxy_read_timeout is 60 s: nobody is served until then, while the stand-by is idle.",
+		runner.FailsOn("errors", "availability.requests"),
+		func(s *runner.Scenario) {
+			patient := bounded
+			patient.ReadTimeout = 0
+			s.System = patient
+		})
+
+	// When both have failed, nginx asks neither before its fail_timeout is over,
+	// whether they are back or not (ngx_http_upstream_module: max_fails). An
+	// outage of a second at the backends costs clients the fail_timeout.
+	blip := safe
+	blip.Profile = runner.Nightly
+	blip.Name = "entry/nginx-upstream/both-kill-return"
+	blip.Doc = "Both backends die and are back within a second: with a short fail_timeout nginx asks them again soon."
+	blip.System = nginx.Upstream{
+		Servers: []nginx.Server{
+			{Name: "backend-a", Params: "max_fails=1 fail_timeout=1s"},
+			{Name: "backend-b", Params: "max_fails=1 fail_timeout=1s backup"},
+		},
+	}
+	blip.Faults = faults.Schedule{faults.At(2*time.Second, faults.Kill(harness.Named("backend-a", "backend-b"))).Lasting(time.Second)}
+	blip.Duration = 12 * time.Second
+	blip.Promises = runner.Promises{runner.RTO(3*time.Second, 5*time.Second)}
+
+	blipSeed := twin(blip, "both-kill-return-textbook",
+		"Twin: the textbook's fail_timeout=30s, and 10 s by default for the stand-by. The backends are back after a second, and nginx goes on answering 502.",
+		runner.FailsOn("rto"),
+		func(s *runner.Scenario) { s.System = safe.System })
+
 	noNextUpstream := twin(kill, "kill-no-next-upstream",
 		"Twin: proxy_next_upstream off and max_fails=0. Every request that meets the dead backend is an error.",
 		runner.FailsOn("errors", "availability.requests"),
@@ -75,5 +135,5 @@ func nginxUpstream() []runner.Scenario {
 			}
 		})
 
-	return []runner.Scenario{null, kill, failback, noNextUpstream}
+	return []runner.Scenario{null, kill, failback, standby, stillDead, hang, hangDefault, blip, blipSeed, noNextUpstream}
 }

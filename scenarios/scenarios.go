@@ -4,9 +4,16 @@
 //
 //	row                     safe scenarios                      known-bad twins
 //	calibration             known-outage                        (the instrument itself)
-//	entry/nginx-upstream    null, kill, failback                kill-no-next-upstream
+//	entry/nginx-upstream    null, kill, failback, backup-kill,  kill-no-next-upstream,
+//	                        still-dead, pause,                  pause-default-timeout,
+//	                        both-kill-return                    both-kill-return-textbook
 //	entry/nginx-pool        null, kill, pause, slow, flapping,  pause-default-timeout,
 //	                        kill-effects                        kill-effects-non-idempotent
+//	entry/vip               null, kill, kill-return, stop,      nginx-death-no-check,
+//	                        nginx-death, pause, cut,            cut-no-arbiter
+//	                        kill-arbiter
+//	entry/l4                null, kill, haproxy-death,          backend-pause-no-check
+//	                        backend-pause, backend-drain
 //	cache/redis-sentinel    null, primary-kill, -pause,         primary-partition-unguarded
 //	                        -partition
 //	cache/redis-cluster     null, primary-kill, -pause,         primary-kill-no-replica,
@@ -49,11 +56,13 @@ func All() []runner.Scenario {
 		nginxUpstream(),
 		nginxPool(),
 		entryVIP(),
+		entryL4(),
 		redisSentinel(),
 		redisCluster(),
 		memcachedPool(),
 		etcdCluster(),
 		lock(),
+		mqKafka(),
 		mysqlSemiSync(),
 		mysqlGroup(),
 		mysqlSplit(),
