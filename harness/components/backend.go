@@ -23,6 +23,8 @@ var _ = register("backend", runBackend)
 //	HADRILL_LATENCY  how long a request waits before it is answered
 //	HADRILL_COST     how long a request computes
 //	HADRILL_EFFECTS  file that effects are appended to, kept over a restart
+//	HADRILL_REGISTRY, _REGISTRY_PREFIX, _LEASE, _SERVICE
+//	                 where it registers itself, see enlist; none: it does not
 //
 // Routes beside those of every component:
 //
@@ -35,6 +37,7 @@ func runBackend(ctx context.Context, s *Settings) error {
 	srv := newServer(s)
 	latency, cost := s.Duration(keyLatency, 0), s.Duration(keyCost, 0)
 	effects := &effects{path: s.Text(keyEffects, "/tmp/effects")}
+	entry := readEntry(s)
 	if err := s.Check(); err != nil {
 		return err
 	}
@@ -71,7 +74,7 @@ func runBackend(ctx context.Context, s *Settings) error {
 			srv.answer(w, http.StatusInternalServerError, err.Error())
 		}
 	})
-	return srv.serve(ctx)
+	return entry.serve(ctx, srv)
 }
 
 // effects is a file of ids. It survives the process's death, not the machine's:

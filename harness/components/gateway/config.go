@@ -99,16 +99,17 @@ type Outlier struct {
 	// least one instance; default 0.5. When most fail, the fault is elsewhere.
 }
 
-// ParseRoutes reads the JSON of HADRILL_ROUTES. Unknown keys are refused.
+// ParseRoutes reads the JSON of HADRILL_ROUTES. Unknown keys are refused. An
+// error says what is wanted.
 func ParseRoutes(text string) ([]Route, error) {
 	decoder := json.NewDecoder(strings.NewReader(text))
 	decoder.DisallowUnknownFields()
 	var routes []Route
 	if err := decoder.Decode(&routes); err != nil {
-		return nil, fmt.Errorf("want a JSON list of routes: %s", strings.TrimPrefix(err.Error(), "json: "))
+		return nil, fmt.Errorf("a JSON list of routes: %s", strings.TrimPrefix(err.Error(), "json: "))
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("want one JSON list of routes and nothing behind it")
+		return nil, errors.New("one JSON list of routes and nothing behind it")
 	}
 	return routes, nil
 }

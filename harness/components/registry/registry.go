@@ -30,6 +30,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 	"time"
@@ -67,6 +68,24 @@ func ParseEndpoints(text string) ([]string, error) {
 		all = append(all, word)
 	}
 	return all, nil
+}
+
+// LocalAddr is this machine's address as the first registry member would see
+// it, with the given port. Nothing is sent for it.
+func LocalAddr(endpoints []string, port int) (string, error) {
+	if len(endpoints) == 0 {
+		return "", errors.New("registry: own address: no endpoint to look from")
+	}
+	conn, err := net.Dial("udp4", endpoints[0])
+	if err != nil {
+		return "", fmt.Errorf("registry: own address: %w", err)
+	}
+	defer conn.Close()
+	own, ok := conn.LocalAddr().(*net.UDPAddr)
+	if !ok {
+		return "", fmt.Errorf("registry: own address: %v is none", conn.LocalAddr())
+	}
+	return netip.AddrPortFrom(own.AddrPort().Addr(), uint16(port)).String(), nil
 }
 
 func (c Config) filled() Config {

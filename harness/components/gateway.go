@@ -1,0 +1,83 @@
+package components
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/hadrill/hadrill/harness/components/gateway"
+	discovery "github.com/hadrill/hadrill/harness/components/registry"
+)
+
+var _ = register("gateway", runGateway)
+
+const (
+	keyRegistry       = "HADRILL_REGISTRY"
+	keyRegistryPrefix = "HADRILL_REGISTRY_PREFIX"
+)
+
+// runGateway is a reverse proxy; see package gateway, which also says what an
+// image that replaces it must do. Settings:
+//
+//	HADRILL_ROUTES           JSON list of gateway.Route
+//	HADRILL_PORT             of requests, default 8080
+//	HADRILL_ADMIN_PORT       of /live /ready /metrics /pool, default 8081
+//	HADRILL_REGISTRY         etcd members, "IP:port,IP:port"; none: routes list their instances
+//	HADRILL_REGISTRY_PREFIX  default "services"
+//	HADRILL_CACHE            file of the last known instances; "off": none
+//	HADRILL_DRAIN            from "not ready" to no new connections
+//	HADRILL_TLS_CERT, _KEY   PEM files
+func runGateway(ctx context.Context, s *Settings) error {
+	c := gateway.Config{
+		Node: s.Text(KeyNode, ""), Port: s.Port(keyPort, gateway.DefaultPort), AdminPort: s.Port("HADRILL_ADMIN_PORT", gateway.DefaultAdminPort),
+		Cache: s.Text("HADRILL_CACHE", "/tmp/instances.json"), Drain: s.Duration(keyDrain, 0),
+		TLS: gateway.TLS{Cert: s.Text("HADRILL_TLS_CERT", "none"), Key: s.Text("HADRILL_TLS_KEY", "none")},
+	}
+	c.Cache, c.TLS.Cert, c.TLS.Key = given(c.Cache, "off"), given(c.TLS.Cert, "none"), given(c.TLS.Key, "none")
+	c.Registry = readRegistry(s)
+	text := s.Text("HADRILL_ROUTES", "")
+	worker := s.Text(gateway.KeyWorker, "none")
+	var err error
+	if c.Routes, err = gateway.ParseRoutes(text); err != nil && text != "" {
+		s.fail("HADRILL_ROUTES", text, err.Error())
+	}
+	if err := s.Check(); err != nil {
+		return err
+	}
+	if err := c.Check(); err != nil {
+		s.err = err // wrong settings, all the same
+		return err
+	}
+	say := func(line string) { fmt.Printf("%s: %s\n", c.Node, line) }
+	if worker != "none" {
+		say = func(line string) { fmt.Printf("%s: worker %s: %s\n", c.Node, worker, line) }
+		return gateway.Work(ctx, c, gateway.Seams{Say: say})
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this executable: %w", err)
+	}
+	return gateway.Supervise(ctx, c, []string{self}, say)
+}
+
+// given is text, or nothing when it is the word for nothing.
+func given(text, nothing string) string {
+	if text == nothing {
+		return ""
+	}
+	return text
+}
+
+// readRegistry reads where a component's registry is; none without HADRILL_REGISTRY.
+func readRegistry(s *Settings) discovery.Config {
+	c := discovery.Config{Prefix: s.Text(keyRegistryPrefix, discovery.DefaultPrefix)}
+	text := s.Text(keyRegistry, "none")
+	if text == "none" {
+		return c
+	}
+	var err error
+	if c.Endpoints, err = discovery.ParseEndpoints(text); err != nil {
+		s.fail(keyRegistry, text, "IP:port,IP:port")
+	}
+	return c
+}

@@ -1,0 +1,59 @@
+package gateway
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+)
+
+// listeners are the two sockets of a gateway.
+type listeners struct {
+	traffic, admin net.Listener
+}
+
+func (l listeners) close() error { return errors.Join(l.traffic.Close(), l.admin.Close()) }
+
+// listen opens both sockets.
+func listen(ctx context.Context, c Config) (listeners, error) {
+	var open [2]net.Listener
+	for i, port := range []int{c.Port, c.AdminPort} {
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp4", fmt.Sprintf(":%d", port))
+		if err != nil {
+			if open[0] != nil {
+				err = errors.Join(err, open[0].Close())
+			}
+			return listeners{}, fmt.Errorf("listen on port %d: %w", port, err)
+		}
+		open[i] = l
+	}
+	return listeners{open[0], open[1]}, nil
+}
+
+// inherited takes over the sockets that a supervisor opened and handed on.
+func inherited() (listeners, error) {
+	var open [2]net.Listener
+	for i, fd := range []uintptr{fdTraffic, fdAdmin} {
+		file := os.NewFile(fd, "listener")
+		l, err := net.FileListener(file)
+		if err = errors.Join(err, file.Close()); err != nil {
+			return listeners{}, fmt.Errorf("take over listener %d: %w", fd, err)
+		}
+		open[i] = l
+	}
+	return listeners{open[0], open[1]}, nil
+}
+
+// secured puts TLS before the traffic, if the configuration has a certificate.
+func secured(l net.Listener, c TLS) (net.Listener, error) {
+	if c == (TLS{}) {
+		return l, nil
+	}
+	pair, err := tls.LoadX509KeyPair(c.Cert, c.Key)
+	if err != nil {
+		return nil, fmt.Errorf("HADRILL_TLS_CERT, HADRILL_TLS_KEY: %w", err)
+	}
+	return tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}), nil
+}
