@@ -193,7 +193,7 @@ func CleanAll(ctx context.Context, eng *engine.Engine, o CleanOptions) ([]string
 	}
 	var doomed []part
 	for _, p := range found {
-		if o.Force || !ownerAlive(p.owner) {
+		if o.Force || !OwnerAlive(p.owner) {
 			doomed = append(doomed, p)
 		}
 	}

@@ -18,9 +18,9 @@ func Owner() (string, error) {
 	return fmt.Sprintf("%d:%s", os.Getpid(), start), nil
 }
 
-// ownerAlive tells whether the process that an owner label names still runs.
+// OwnerAlive tells whether the process that an owner label names still runs.
 // A label that cannot be read has no living owner.
-func ownerAlive(label string) bool {
+func OwnerAlive(label string) bool {
 	pid, start, ok := strings.Cut(label, ":")
 	if !ok {
 		return false

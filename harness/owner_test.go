@@ -11,21 +11,21 @@ import (
 func TestAnOwnerIsAliveOnlyAsTheSameProcess(t *testing.T) {
 	owner, err := Owner()
 	require.NoError(t, err)
-	require.True(t, ownerAlive(owner))
-	require.False(t, ownerAlive(owner+"1"), "same number, other start: another process")
+	require.True(t, OwnerAlive(owner))
+	require.False(t, OwnerAlive(owner+"1"), "same number, other start: another process")
 
 	child := exec.Command("sleep", "30")
 	require.NoError(t, child.Start())
 	start, err := startTime(child.Process.Pid)
 	require.NoError(t, err)
 	label := strconv.Itoa(child.Process.Pid) + ":" + start
-	require.True(t, ownerAlive(label))
+	require.True(t, OwnerAlive(label))
 	require.NoError(t, child.Process.Kill())
 	_ = child.Wait()
-	require.False(t, ownerAlive(label))
+	require.False(t, OwnerAlive(label))
 
 	for _, broken := range []string{"", "12", "x:1", "-1:1", "0:0"} {
-		require.False(t, ownerAlive(broken), broken)
+		require.False(t, OwnerAlive(broken), broken)
 	}
 }
 

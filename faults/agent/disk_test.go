@@ -11,6 +11,7 @@ import (
 
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/mount"
+	"github.com/moby/moby/client"
 	"github.com/stretchr/testify/require"
 
 	"github.com/hadrill/hadrill/faults/disk"
@@ -191,6 +192,18 @@ func TestKilledAgentsDisksAreRemovedByItsSuccessor(t *testing.T) {
 	r, n := diskRoom(t, true)
 	strikeDisk(t, r, n, ActionDisk, DiskParams{Behaviour: disk.Behaviour{Hang: true}})
 	ctx := within(t, 60*time.Second)
+	require.NoError(t, Recover(ctx, r.engine, r.run))
+	require.Empty(t, r.left(ctx))
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	require.NoError(t, err)
+	require.NotContains(t, string(mounts), r.run, "nothing stays mounted")
+}
+
+func TestDisksAreRemovedAlsoWhenTheAgentAndItsRecordAreGone(t *testing.T) {
+	r, _ := diskRoom(t, true)
+	ctx := within(t, 60*time.Second)
+	_, err := r.engine.Client().ContainerRemove(ctx, agentName(r.run, false), client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+	require.NoError(t, err)
 	require.NoError(t, Recover(ctx, r.engine, r.run))
 	require.Empty(t, r.left(ctx))
 	mounts, err := os.ReadFile("/proc/self/mountinfo")

@@ -48,7 +48,10 @@ func newDisks(h *Host) *disks {
 	return &disks{host: h, volumes: map[string]*disk.Volume{}, inForce: map[hold]string{}}
 }
 
-func (d *disks) name() string { return "hadrill-" + d.host.run + "-disks" }
+// disksOf is the name of a run's volume of disks.
+func disksOf(run string) string { return "hadrill-" + run + "-disks" }
+
+func (d *disks) name() string { return disksOf(d.host.run) }
 
 // open makes the engine's volume at the first disk. The lock must be held.
 func (d *disks) open(ctx context.Context) (disk.Site, error) {

@@ -1,13 +1,10 @@
 package agent
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
-	"strings"
 
 	"github.com/moby/moby/client"
 
@@ -33,18 +30,30 @@ func Recover(ctx context.Context, eng *engine.Engine, run string) error {
 	return nil
 }
 
-// RecoverAll recovers every run that has left an agent behind and whose owner
-// is dead; with force also those whose owner lives.
+// RecoverAll recovers every run that has left an agent or its disks behind and
+// whose owner is dead; with force also those whose owner lives.
 func RecoverAll(ctx context.Context, eng *engine.Engine, force bool) error {
 	filter := make(client.Filters).Add("label", harness.LabelRole+"="+rolePart)
 	found, err := eng.Client().ContainerList(ctx, client.ContainerListOptions{All: true, Filters: filter})
 	if err != nil {
 		return fmt.Errorf("list agents: %w", err)
 	}
-	var runs []string
+	// Its disks are mounted: nobody can just remove the volume they lie in.
+	volumes, err := eng.Client().VolumeList(ctx, client.VolumeListOptions{Filters: filter})
+	if err != nil {
+		return fmt.Errorf("list volumes of agents: %w", err)
+	}
+	var labels []map[string]string
 	for _, c := range found.Items {
-		run := c.Labels[harness.LabelRun]
-		if slices.Contains(runs, run) || run == "" || !force && ownerAlive(c.Labels[harness.LabelOwner]) {
+		labels = append(labels, c.Labels)
+	}
+	for _, v := range volumes.Items {
+		labels = append(labels, v.Labels)
+	}
+	var runs []string
+	for _, l := range labels {
+		run := l[harness.LabelRun]
+		if slices.Contains(runs, run) || run == "" || !force && harness.OwnerAlive(l[harness.LabelOwner]) {
 			continue
 		}
 		runs = append(runs, run)
@@ -64,7 +73,7 @@ func endServing(ctx context.Context, engine *client.Client, run string) error {
 		return fmt.Errorf("list agents: %w", err)
 	}
 	for _, c := range running.Items {
-		if !ownerAlive(c.Labels[harness.LabelOwner]) {
+		if !harness.OwnerAlive(c.Labels[harness.LabelOwner]) {
 			continue
 		}
 		if _, err := engine.ContainerKill(ctx, c.ID, client.ContainerKillOptions{Signal: "KILL"}); err != nil && !gone(err) {
@@ -73,21 +82,4 @@ func endServing(ctx context.Context, engine *client.Client, run string) error {
 	}
 	watchAgent(ctx, engine, run)
 	return nil
-}
-
-// ownerAlive tells whether the process that an owner label ("pid:starttime",
-// see harness.Owner) names still runs.
-func ownerAlive(label string) bool {
-	pid, start, ok := strings.Cut(label, ":")
-	if !ok || pid == "" {
-		return false
-	}
-	stat, err := os.ReadFile("/proc/" + pid + "/stat")
-	if err != nil {
-		return false
-	}
-	// Field 22, counted from behind the command's name, which is in
-	// parentheses and may hold anything (proc(5)).
-	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-	return len(fields) > 19 && fields[19] == start
 }

@@ -168,14 +168,16 @@ func cleanRun(ctx context.Context, engine *client.Client, socket, run, image str
 	return r.untilQuiet(ctx)
 }
 
-// healFromRecord runs a fresh agent on every undo record that the run has left.
-// The stream is closed at once, so all it does is heal and remove.
+// healFromRecord runs a fresh agent on every undo record that the run has left,
+// or on none where only its disks are left. The stream is closed at once, so
+// all it does is heal and remove.
 func healFromRecord(ctx context.Context, engine *client.Client, socket, run, image string) error {
 	filter := make(client.Filters).Add("label", harness.LabelRun+"="+run)
 	dead, err := engine.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: filter.Clone().Add("label", harness.LabelRole+"="+rolePart)})
 	if err != nil {
 		return fmt.Errorf("list agents of run %s: %w", run, err)
 	}
+	healed := false
 	for _, c := range dead.Items {
 		if c.State == "created" {
 			continue // it never served: it has damaged nothing
@@ -190,9 +192,20 @@ func healFromRecord(ctx context.Context, engine *client.Client, socket, run, ima
 			if err := runHealer(ctx, engine, socket, run, image, m.Name); err != nil {
 				return err
 			}
+			healed = true
 		}
 	}
-	return nil
+	if healed || image == "" {
+		return nil
+	}
+	_, err = engine.VolumeInspect(ctx, disksOf(run), client.VolumeInspectOptions{})
+	if err == nil {
+		return runHealer(ctx, engine, socket, run, image, "")
+	}
+	if gone(err) {
+		return nil
+	}
+	return fmt.Errorf("look for disks of run %s: %w", run, err)
 }
 
 // runHealer starts a fresh agent on a record with its stream closed, and waits
