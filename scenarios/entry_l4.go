@@ -25,8 +25,8 @@ func entryL4() []runner.Scenario {
 		Profile:    runner.Nightly,
 		System:     system,
 		Load:       load.HTTP{Rate: 300, Path: "/"},
-		SLO:        record.SLO{Latency: 250 * time.Millisecond, Success: 0.99, Stable: 3 * time.Second},
-		Resolution: 200 * time.Millisecond,
+		SLO:        record.SLO{Latency: 500 * time.Millisecond, Success: 0.99, Stable: 3 * time.Second},
+		Resolution: 250 * time.Millisecond,
 		Weight:     runner.Light,
 		Duration:   7 * time.Second,
 	}

@@ -14,6 +14,9 @@
 //	                        kill-arbiter
 //	entry/l4                null, kill, haproxy-death,          backend-pause-no-check
 //	                        backend-pause, backend-drain
+//	zones/dual-active       null, far, zone-kill,               zone-kill-no-spare-capacity,
+//	                        zone-kill-return, zone-cut,         zone-kill-majority-inside,
+//	                        zone-one-way                        zone-cut-two-writers
 //	cache/redis-sentinel    null, primary-kill, -pause,         primary-partition-unguarded
 //	                        -partition
 //	cache/redis-cluster     null, primary-kill, -pause,         primary-kill-no-replica,
@@ -34,7 +37,14 @@
 //	                                                            bank-repeatable-read
 //	disk/redis-single       null, power-cut, -everysec,         power-cut-lying-disk, -no-sync,
 //	                        disk-full                           -everysec-no-sync, disk-full-always
+//	e2e/orders              null, service-kill                  service-kill-no-idempotency-key, -no-outbox
 //	release/rolling         nginx-instances, nginx-reload       nginx-instances-no-next-upstream
+//	protection/breaker      hang                                hang-no-breaker
+//	protection/degrade      kill, hang                          kill-no-fallback
+//	protection/overload     surge, ramp, stall                  surge-unbounded, ramp-unbounded,
+//	                                                            stall-retry-storm
+//	monitor/health          dependency-of-one, -of-all          dependency-of-all-restart-storm,
+//	                                                            dependency-of-one-always-ready
 //	faults/selftest         one a fault of the catalogue        partition-, delay-, clock-jump-of-a-stranger,
 //	                                                            one-way-from-the-other-end
 //
@@ -57,6 +67,7 @@ func All() []runner.Scenario {
 		nginxPool(),
 		entryVIP(),
 		entryL4(),
+		zonesDual(),
 		redisSentinel(),
 		redisCluster(),
 		memcachedPool(),
@@ -69,7 +80,12 @@ func All() []runner.Scenario {
 		mysqlIsolation(),
 		rabbitMQ(),
 		releaseRolling(),
+		endToEnd(),
 		diskRedisSingle(),
+		protectionBreaker(),
+		protectionDegrade(),
+		protectionOverload(),
+		monitorHealth(),
 	)
 }
 

@@ -98,8 +98,12 @@ func (p Pair) nginx(backends []netip.Addr) string {
 	line("    keepalive_requests 1000000000;")
 	line("    upstream app {")
 	line("        zone app 128k;")
+	limit := ""
+	if p.BackendLimit > 0 {
+		limit = fmt.Sprintf(" max_conns=%d", p.BackendLimit)
+	}
 	for _, a := range backends {
-		line("        server %s:%d max_fails=1 fail_timeout=10s;", a, components.DefaultPort)
+		line("        server %s:%d max_fails=1 fail_timeout=10s%s;", a, components.DefaultPort, limit)
 	}
 	line("        keepalive 32;")
 	line("    }")

@@ -82,6 +82,14 @@ type Pair struct {
 	// Drain is how long a backend that is asked to end goes on serving, not
 	// ready, before it does.
 	Drain time.Duration
+	// BackendLatency is how long a backend works on a request.
+	BackendLatency time.Duration
+	// BackendLimit is how many requests nginx gives a backend at a time
+	// (max_conns): with BackendLatency, what a backend can carry. 0: no limit.
+	BackendLimit int
+	// Zones places entry i and backend i in Zones[i mod 2], and the arbiter in
+	// Zones[2]. Empty: one zone.
+	Zones []string
 }
 
 var _ harness.System = Pair{}
@@ -114,10 +122,16 @@ func (p Pair) check() error {
 	if p.Advert < 10*time.Millisecond || p.Advert%(10*time.Millisecond) != 0 || p.Advert > 40*time.Second {
 		errs = append(errs, fmt.Errorf("field Advert %v: want hundredths of a second, at most 40 s (RFC 5798, 5.2.7)", p.Advert))
 	}
-	for name, d := range map[string]time.Duration{"CheckInterval": p.CheckInterval, "BackendCheck": p.BackendCheck, "Term": p.Term, "Drain": p.Drain} {
+	for name, d := range map[string]time.Duration{"CheckInterval": p.CheckInterval, "BackendCheck": p.BackendCheck, "Term": p.Term, "Drain": p.Drain, "BackendLatency": p.BackendLatency} {
 		if d < 0 || d%time.Millisecond != 0 {
 			errs = append(errs, fmt.Errorf("field %s: want whole milliseconds, not below zero", name))
 		}
+	}
+	if p.BackendLimit < 0 || p.BackendLimit > 0 && p.Proxy != Nginx {
+		errs = append(errs, fmt.Errorf("field BackendLimit %d: want none below zero, and nginx", p.BackendLimit))
+	}
+	if len(p.Zones) != 0 && len(p.Zones) != entries+1 {
+		errs = append(errs, fmt.Errorf("field Zones %v: want none, or two and the arbiter's", p.Zones))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("vip.Pair: %w", err)
@@ -163,17 +177,32 @@ func (p Pair) Start(ctx context.Context, env *harness.Env) (harness.Running, err
 	if p.Drain > 0 {
 		settings["HADRILL_DRAIN"] = p.Drain.String()
 	}
+	if p.BackendLatency > 0 {
+		settings["HADRILL_LATENCY"] = p.BackendLatency.String()
+	}
 	for i := range backends {
-		specs = append(specs, components.Spec(env, "backend", backendName(i), settings))
+		spec := components.Spec(env, "backend", backendName(i), settings)
+		spec.Zone = p.zone(i % entries)
+		specs = append(specs, spec)
 	}
 	if p.Arbiter {
-		specs = append(specs, components.Spec(env, "arbiter", arbiterName, map[string]string{"HADRILL_TERM": p.Term.String()}))
+		spec := components.Spec(env, "arbiter", arbiterName, map[string]string{"HADRILL_TERM": p.Term.String()})
+		spec.Zone = p.zone(entries)
+		specs = append(specs, spec)
 	}
 	nodes, err := env.Start(ctx, specs...)
 	if err != nil {
 		return nil, err
 	}
 	return newRunning(p, env, shared, nodes), nil
+}
+
+// zone returns a zone's name, "" where there is only one.
+func (p Pair) zone(i int) string {
+	if len(p.Zones) == 0 {
+		return ""
+	}
+	return p.Zones[i]
 }
 
 // entry declares one of the two entries.
@@ -195,7 +224,7 @@ func (p Pair) entry(env *harness.Env, i int, shared netip.Addr, self, backends [
 		environ["HADRILL_ARBITER"] = arbiter.String()
 	}
 	return harness.NodeSpec{
-		Name: entryName(i), Component: "edge", Command: command, Env: environ, Caps: []string{"NET_ADMIN"},
+		Name: entryName(i), Zone: p.zone(i), Component: "edge", Command: command, Env: environ, Caps: []string{"NET_ADMIN"},
 		Files: []harness.File{
 			proxy,
 			{Path: "/etc/hadrill/keepalived.conf", Content: []byte(p.keepalived(i, wide(self[i]), wide(self[1-i]), wide(shared)))},

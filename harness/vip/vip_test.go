@@ -92,6 +92,9 @@ func TestADeclarationThatCannotBeMeantIsRefused(t *testing.T) {
 		"too many":        func(p *Pair) { p.Backends = 17 },
 		"negative":        func(p *Pair) { p.CheckInterval = -time.Second },
 		"microseconds":    func(p *Pair) { p.Term = 1500 * time.Microsecond },
+		"two zones":       func(p *Pair) { p.Zones = []string{"a", "b"} },
+		"negative limit":  func(p *Pair) { p.BackendLimit = -1 },
+		"limit of tcp":    func(p *Pair) { p.Proxy, p.BackendLimit = HAProxy, 1 },
 		"advert too fine": func(p *Pair) { p.Advert = 5 * time.Millisecond },
 		"advert too long": func(p *Pair) { p.Advert = time.Minute },
 	} {
