@@ -202,16 +202,22 @@ func (d *disks) close(ctx context.Context) error {
 	if d.site == nil {
 		return nil
 	}
-	var errs []error
-	for name, v := range d.volumes {
-		errs = append(errs, v.Remove())
-		delete(d.volumes, name)
+	var wait sync.WaitGroup
+	removed := make(chan error, len(d.volumes))
+	for _, v := range d.volumes {
+		wait.Go(func() { removed <- v.Remove() })
 	}
-	errs = append(errs, disk.Sweep(*d.site))
-	if err := errors.Join(errs...); err != nil {
+	wait.Wait()
+	close(removed)
+	clear(d.volumes)
+	var err error
+	for failed := range removed {
+		err = errors.Join(err, failed)
+	}
+	if err = errors.Join(err, disk.Sweep(*d.site)); err != nil {
 		return err
 	}
-	_, err := d.host.engine.VolumeRemove(ctx, d.name(), client.VolumeRemoveOptions{Force: true})
+	_, err = d.host.engine.VolumeRemove(ctx, d.name(), client.VolumeRemoveOptions{Force: true})
 	if err != nil && !gone(err) {
 		return fmt.Errorf("remove volume %s: %w", d.name(), err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/moby/moby/client"
 
@@ -76,7 +77,7 @@ func endServing(ctx context.Context, engine *client.Client, run string) error {
 		if !harness.OwnerAlive(c.Labels[harness.LabelOwner]) {
 			continue
 		}
-		if _, err := engine.ContainerKill(ctx, c.ID, client.ContainerKillOptions{Signal: "KILL"}); err != nil && !gone(err) {
+		if _, err := engine.ContainerKill(ctx, c.ID, client.ContainerKillOptions{Signal: "KILL"}); err != nil && !gone(err) && !strings.Contains(err.Error(), "is not running") {
 			return fmt.Errorf("end agent %.12s: %w", c.ID, err)
 		}
 	}

@@ -77,7 +77,7 @@ func newRoom(t testing.TB, nodes int, change ...func(i int, c *container.Config,
 // start creates the network and starts nodes on it in parallel.
 func (r *room) start(ctx context.Context, nodes int, change ...func(i int, c *container.Config, h *container.HostConfig)) error {
 	var err error
-	for try := 0; try < 20; try++ {
+	for try := 0; try < 20 && r.net == ""; try++ {
 		r.prefix = netip.MustParsePrefix(fmt.Sprintf("10.214.%d.0/24", rand.IntN(250)))
 		var made client.NetworkCreateResult
 		made, err = r.engine.Client().NetworkCreate(ctx, "hadrill-"+r.run, client.NetworkCreateOptions{

@@ -39,6 +39,9 @@ func victimMain() error {
 	if r.agent, err = Start(ctx, r.engine, Options{Run: r.run}); err != nil {
 		return err
 	}
+	if os.Getenv(envAllDamage) != "" {
+		return damageForVictim(ctx, r)
+	}
 	fmt.Println("nodes")
 	if err := r.start(ctx, 3); err != nil {
 		return err

@@ -58,10 +58,13 @@ func serve(store *os.File, at, name string) (*server, error) {
 func (s *server) release() { s.gate.set(Behaviour{}) }
 
 // wait returns when the server has ended. Processes that still have files open
-// keep it alive; it is then left to end with them.
+// keep it alive; it is then left to end with them, which is their remover's
+// business and must not wait for us.
 func (s *server) wait() {
 	select {
 	case <-s.ended:
-	case <-time.After(2 * time.Second):
+	case <-time.After(endLimit):
 	}
 }
+
+const endLimit = 200 * time.Millisecond
