@@ -39,6 +39,12 @@
 //	                        disk-full                           -everysec-no-sync, disk-full-always
 //	e2e/orders              null, service-kill                  service-kill-no-idempotency-key, -no-outbox
 //	release/rolling         nginx-instances, nginx-reload       nginx-instances-no-next-upstream
+//	gateway/balance         null, kill, pause, slow,            slow-round-robin
+//	                        slow-least-loaded,
+//	                        kill-consistent-hash
+//	gateway/discovery       null, kill, pause, pause-lease,     pause-registry-only
+//	                        registry-leader-kill,
+//	                        registry-cut-kill
 //	protection/breaker      hang                                hang-no-breaker
 //	protection/degrade      kill, hang                          kill-no-fallback
 //	protection/overload     surge, ramp, stall                  surge-unbounded, ramp-unbounded,
@@ -82,6 +88,8 @@ func All() []runner.Scenario {
 		releaseRolling(),
 		endToEnd(),
 		diskRedisSingle(),
+		gatewayBalance(),
+		gatewayDiscovery(),
 		protectionBreaker(),
 		protectionDegrade(),
 		protectionOverload(),

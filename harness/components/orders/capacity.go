@@ -28,8 +28,10 @@ func newCapacity(slots int, cost time.Duration, cold int) *capacity {
 	return c
 }
 
-// work does one piece, or gives up waiting for a slot when ctx ends.
-func (c *capacity) work(ctx context.Context) error {
+// work does one piece: do, and then its cost, so that an instance which dies
+// meanwhile has done the work and not said so. It gives up waiting for a slot
+// when ctx ends.
+func (c *capacity) work(ctx context.Context, do func() error) error {
 	select {
 	case c.slots <- struct{}{}:
 	case <-ctx.Done():
@@ -40,8 +42,11 @@ func (c *capacity) work(ctx context.Context) error {
 	if c.cold.Add(-1) >= 0 {
 		cost *= coldFactor
 	}
+	if err := do(); err != nil {
+		return err
+	}
 	if cost > 0 && !rest(ctx, cost) {
-		return refused{fmt.Errorf("no time left: %w", ctx.Err())}
+		return fmt.Errorf("no time left: %w", ctx.Err())
 	}
 	return nil
 }
@@ -52,7 +57,7 @@ func (c *capacity) warmUp(ctx context.Context) {
 	for range cap(c.slots) {
 		go func() {
 			defer func() { done <- struct{}{} }()
-			for c.cold.Load() > 0 && c.work(ctx) == nil {
+			for c.cold.Load() > 0 && c.work(ctx, func() error { return nil }) == nil {
 			}
 		}()
 	}

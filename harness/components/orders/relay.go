@@ -10,7 +10,7 @@ import (
 const (
 	relayLimit = 6 * time.Second        // of one round: longer than a delivery
 	retryWait  = 100 * time.Millisecond // after a failure
-	hasteLimit = 100 * time.Millisecond // how long messages are gathered without an outbox
+	hasteLimit = 500 * time.Millisecond // how long messages are gathered without an outbox
 )
 
 // tell has the message about an order published: by the relay, which is woken;

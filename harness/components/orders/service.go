@@ -140,12 +140,15 @@ func (s *Service) route(name string, paid bool, h handler) http.Handler {
 		ctx, cancel := context.WithTimeout(r.Context(), limit)
 		defer cancel()
 		var text string
+		do := func() (err error) {
+			text, err = h(ctx, w.Header(), r)
+			return err
+		}
 		var err error
 		if paid {
-			err = s.capacity.work(ctx)
-		}
-		if err == nil {
-			text, err = h(ctx, w.Header(), r)
+			err = s.capacity.work(ctx, do)
+		} else {
+			err = do()
 		}
 		status := http.StatusOK
 		if err != nil {

@@ -1,0 +1,68 @@
+package scenarios
+
+import (
+	"time"
+
+	"github.com/hadrill/hadrill/faults"
+	"github.com/hadrill/hadrill/harness"
+	"github.com/hadrill/hadrill/harness/shop"
+	"github.com/hadrill/hadrill/runner"
+	"github.com/hadrill/hadrill/runner/check"
+	"github.com/hadrill/hadrill/runner/load"
+	"github.com/hadrill/hadrill/runner/record"
+)
+
+// endToEnd is row e2e/orders: an order goes from the customer through the order
+// service, MySQL, the outbox and the bus to the consumer, and takes effect
+// there. Whichever hop is killed, frozen or cut off meanwhile: every order that
+// was accepted has its effect, and none has two.
+//
+// Two guards make it so, and each twin leaves out one. Without an idempotency
+// key a repeated request is a second order. Without an outbox a message lives
+// in the memory of the process that is killed.
+func endToEnd() []runner.Scenario {
+	system := shop.Shop{Cost: 120 * time.Millisecond}
+	safe := runner.Scenario{
+		Row:        "e2e/orders",
+		Profile:    runner.Nightly,
+		System:     system,
+		Load:       load.Jobs{Rate: 120, Clients: 64, Timeout: 3 * time.Second},
+		SLO:        record.SLO{Latency: 2500 * time.Millisecond, Success: 0.99, Stable: 2 * time.Second},
+		Resolution: 500 * time.Millisecond,
+		Promises:   runner.Promises{runner.NoFindings(check.ExactlyOnce), runner.Availability(0.999, 0.95)},
+	}
+	const at, lasts = 2 * time.Second, 2 * time.Second
+
+	null := safe
+	null.Name = "e2e/orders/null"
+	null.Doc = "No fault: every order has its effect once."
+	null.Duration = 4 * time.Second
+
+	kill := safe
+	kill.Name = "e2e/orders/service-kill"
+	kill.Doc = "An instance of the order service is killed with orders under way: customers ask the other one, under the same key, and every order has its effect once."
+	kill.Profile = runner.Quick
+	kill.Faults = faults.Schedule{faults.At(at, faults.Kill(harness.Named("orders-1"))).Lasting(lasts)}
+	kill.Duration = 7 * time.Second
+
+	careless := twin(kill, "service-kill-no-idempotency-key",
+		"Twin: customers repeat a request without a key. An order that was stored and not answered is stored again.",
+		runner.FailsOn("check."+check.ExactlyOnce),
+		func(s *runner.Scenario) {
+			anonymous := system
+			anonymous.NoIdempotencyKey = true
+			s.System = anonymous
+		})
+
+	forgetful := twin(kill, "service-kill-no-outbox",
+		"Twin: the service keeps messages in memory until they are published. Those of the killed instance are gone, with their orders stored and acknowledged.",
+		runner.FailsOn("check."+check.ExactlyOnce),
+		func(s *runner.Scenario) {
+			memory := system
+			memory.NoOutbox = true
+			s.System = memory
+		})
+	forgetful.Profile = runner.Nightly
+
+	return []runner.Scenario{null, kill, careless, forgetful}
+}
