@@ -6,7 +6,9 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -53,10 +55,21 @@ func runVictim(name string) {
 // still be there.
 const cleanWithin = 5 * time.Second
 
+// victims are the drills whose runner is killed, in turn, and how long each
+// takes: one freezes a node, the other has a disk of its own that lies and
+// loses its power.
+var victims = []struct {
+	scenario string
+	takes    time.Duration
+}{
+	{"cache/redis-sentinel/primary-pause", 14 * time.Second},
+	{"disk/redis-single/power-cut-lying-disk", 10 * time.Second},
+}
+
 // TestNothingOutlivesAKilledRunner kills a runner with SIGKILL at moments spread
-// over a whole drill with a frozen node, from before the first container to
-// the clean-up, and looks for what is left. HADRILL_SIGKILL_MOMENTS sets how
-// many moments (default 4).
+// over a whole drill, from before the first container to the clean-up, and
+// looks for what is left. HADRILL_SIGKILL_MOMENTS sets how many moments
+// (default 4).
 func TestNothingOutlivesAKilledRunner(t *testing.T) {
 	if testing.Short() {
 		t.Skip("not run under -short: it starts and kills whole drills")
@@ -70,19 +83,23 @@ func TestNothingOutlivesAKilledRunner(t *testing.T) {
 	eng, err := engine.Connect(t.Context())
 	require.NoError(t, err, "the drill needs a container engine")
 	t.Cleanup(func() { assert.NoError(t, eng.Close()) })
-	const drillTakes = 14 * time.Second // start, frozen primary, election
+	var took []time.Duration
 	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))
 	for i := range moments {
 		// One moment in each of as many equal parts of the drill.
-		part := drillTakes / time.Duration(moments)
+		victim := victims[i%len(victims)]
+		part := victim.takes / time.Duration(moments)
 		after := part*time.Duration(i) + time.Duration(rng.Int64N(int64(part)))
-		t.Run(fmt.Sprintf("after %v", after.Round(time.Millisecond)), func(t *testing.T) {
-			killAfter(t, eng, "cache/redis-sentinel/primary-pause", after)
+		t.Run(fmt.Sprintf("%s after %v", path.Base(victim.scenario), after.Round(time.Millisecond)), func(t *testing.T) {
+			took = append(took, killAfter(t, eng, victim.scenario, after))
 		})
 	}
+	slices.Sort(took)
+	t.Logf("SIGKILL of the runner at a random moment: everything gone: n=%d median %v p99 %v max %v",
+		len(took), took[len(took)/2], took[len(took)*99/100], took[len(took)-1])
 }
 
-func killAfter(t *testing.T, eng *engine.Engine, scenario string, after time.Duration) {
+func killAfter(t *testing.T, eng *engine.Engine, scenario string, after time.Duration) (took time.Duration) {
 	dir := t.TempDir()
 	victim := exec.Command(os.Args[0])
 	victim.Env = append(os.Environ(), victimScenario+"="+scenario, "HADRILL_RUNS="+dir)
@@ -98,18 +115,20 @@ func killAfter(t *testing.T, eng *engine.Engine, scenario string, after time.Dur
 	var left []string
 	for time.Since(killed) < cleanWithin {
 		left = remains(t, eng, run)
+		took = time.Since(killed).Round(10 * time.Millisecond)
 		if len(left) == 0 {
-			t.Logf("clean %v after the kill", time.Since(killed).Round(10*time.Millisecond))
+			t.Logf("clean %v after the kill", took)
 			break
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
 	if !assert.Emptyf(t, left, "%v after the kill", cleanWithin) {
-		return
+		return took
 	}
 	// Still nothing a moment later: no request of the dead runner came late.
 	time.Sleep(500 * time.Millisecond)
 	assert.Empty(t, remains(t, eng, run), "appeared after everything was clean")
+	return took
 }
 
 // runOf reads the run's id from its folder's name; "" when the runner died
@@ -126,14 +145,15 @@ func runOf(t *testing.T, dir string) string {
 }
 
 // remains lists what is left of a run: containers, networks and volumes by
-// label, and processes of the very executable that was killed. (Rules and
-// freezers live in the containers' namespaces and cgroups, and go with them.)
+// label, file systems and loop devices by the run's name in their path, and
+// processes of the very executable that was killed. (Rules and freezers live in
+// the containers' namespaces and cgroups, and go with them.)
 func remains(t *testing.T, eng *engine.Engine, run string) []string {
 	var left []string
 	if run != "" {
 		found, err := harness.Residue(t.Context(), eng, run)
 		require.NoError(t, err)
-		left = found
+		left = append(found, disksOf(t, run)...)
 	}
 	self, err := os.Stat("/proc/self/exe")
 	require.NoError(t, err)
@@ -143,6 +163,25 @@ func remains(t *testing.T, eng *engine.Engine, run string) []string {
 		pid, _ := strconv.Atoi(strings.Split(link, "/")[2])
 		if info, err := os.Stat(link); err == nil && pid != os.Getpid() && os.SameFile(info, self) {
 			left = append(left, fmt.Sprintf("process %d", pid))
+		}
+	}
+	return left
+}
+
+// disksOf lists what is mounted or attached to a loop device for a run.
+func disksOf(t *testing.T, run string) (left []string) {
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	require.NoError(t, err)
+	for line := range strings.Lines(string(mounts)) {
+		if strings.Contains(line, "hadrill-"+run) {
+			left = append(left, "mount "+strings.Fields(line)[4])
+		}
+	}
+	files, err := filepath.Glob("/sys/block/loop*/loop/backing_file")
+	require.NoError(t, err)
+	for _, file := range files {
+		if backing, err := os.ReadFile(file); err == nil && strings.Contains(string(backing), "hadrill-"+run) {
+			left = append(left, "loop device of "+strings.TrimSpace(string(backing)))
 		}
 	}
 	return left
