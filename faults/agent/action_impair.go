@@ -181,6 +181,11 @@ func chooseMethod(h *Host, path string, p ImpairParams) (string, error) {
 	if netem.Supports(p.Impairment) != nil || h.lacksNetem.Load() {
 		return byQueue, nil
 	}
+	h.probing.Lock()
+	defer h.probing.Unlock()
+	if h.lacksNetem.Load() {
+		return byQueue, nil
+	}
 	err := netem.Probe(path)
 	if errors.Is(err, netem.ErrMissing) {
 		h.lacksNetem.Store(true)

@@ -32,6 +32,7 @@ type Host struct {
 	netns  string // identity of the host's network namespace, never entered
 
 	lacksNetem atomic.Bool // found out at the first link that is impaired
+	probing    sync.Mutex  // of netem: two faults of one node would take each other's device away
 	disks      *disks
 
 	mu     sync.Mutex
