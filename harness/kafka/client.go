@@ -3,7 +3,6 @@ package kafka
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -18,7 +17,7 @@ import (
 // broker is given up after answerLimit and slack; what the broker itself does
 // not get acknowledged in answerLimit it says so of, and the library asks again.
 const (
-	dialLimit   = 500 * time.Millisecond
+	dialLimit   = 250 * time.Millisecond
 	answerLimit = 500 * time.Millisecond
 	slack       = 250 * time.Millisecond
 	pause       = 100 * time.Millisecond // between two attempts, and two looks for the leader
@@ -198,5 +197,3 @@ func (c queueClient) Dequeue(ctx context.Context, queue uint64) (value int64, fo
 		}
 	}
 }
-
-var errNoLeader = errors.New("no broker names a leader")

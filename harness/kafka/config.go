@@ -12,9 +12,11 @@ import (
 )
 
 const (
-	clientPort      = 9092 // clients
-	controllerPort  = 9093 // the metadata quorum, and brokers' heartbeats to its leader
-	replicationPort = 9094 // followers fetch from their leader
+	clientPort     = 9092 // clients
+	controllerPort = 9093 // the metadata quorum, and brokers' heartbeats to its leader
+	// ReplicationPort is where followers fetch from their leader: a fault of
+	// replication alone is a fault of the links to it.
+	ReplicationPort = 9094
 
 	startFile = "/etc/hadrill/start.sh"
 	nodeFile  = "/etc/hadrill/node.properties"
@@ -75,9 +77,9 @@ func (c Cluster) config(members []member, i int) string {
 	say("process.roles", "broker,controller")
 	say("node.id", own.id)
 	say("controller.quorum.voters", strings.Join(voters, ","))
-	say("listeners", fmt.Sprintf("CLIENT://0.0.0.0:%d,REPLICATION://0.0.0.0:%d,CONTROLLER://0.0.0.0:%d", clientPort, replicationPort, controllerPort))
+	say("listeners", fmt.Sprintf("CLIENT://0.0.0.0:%d,REPLICATION://0.0.0.0:%d,CONTROLLER://0.0.0.0:%d", clientPort, ReplicationPort, controllerPort))
 	say("advertised.listeners", fmt.Sprintf("CLIENT://%s:%d,REPLICATION://%s:%d,CONTROLLER://%s:%d",
-		own.addr, clientPort, own.addr, replicationPort, own.addr, controllerPort))
+		own.addr, clientPort, own.addr, ReplicationPort, own.addr, controllerPort))
 	say("listener.security.protocol.map", "CLIENT:PLAINTEXT,REPLICATION:PLAINTEXT,CONTROLLER:PLAINTEXT")
 	say("inter.broker.listener.name", "REPLICATION")
 	say("controller.listener.names", "CONTROLLER")
@@ -94,6 +96,9 @@ func (c Cluster) config(members []member, i int) string {
 	say("num.io.threads", 4)
 	say("background.threads", 2)
 	say("log.cleaner.dedupe.buffer.size", 4<<20)
+	// Looked at every second: an hour of waiting shows nothing more.
+	say("log.initial.task.delay.ms", 1000)
+	say("log.retention.check.interval.ms", 1000)
 	say("auto.create.topics.enable", false)
 	// The loser of an election lets the controller's clients wait for it.
 	say("controller.quorum.request.timeout.ms", 1000)

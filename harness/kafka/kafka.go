@@ -75,6 +75,15 @@ const (
 	AcksLeader Acks = "1"   // the leader alone; such a producer cannot be idempotent
 )
 
+// Retention says how long records are kept.
+type Retention string
+
+// The values of retention.
+const (
+	RetentionDefault Retention = "" // 7 days
+	RetentionForever Retention = "forever"
+)
+
 // Cluster is a Kafka cluster of three nodes with one topic. A zero duration
 // means Kafka's own default.
 type Cluster struct {
@@ -83,6 +92,10 @@ type Cluster struct {
 
 	MinInSync       int  // min.insync.replicas; default 1, as Kafka's
 	UncleanElection bool // unclean.leader.election.enable: a replica that is behind may lead
+
+	// Retention is retention.ms: when a record is old enough to be deleted, by
+	// its leader's wall clock; default 7 days.
+	Retention Retention
 
 	SessionTimeout    time.Duration // broker.session.timeout.ms; default 9 s
 	Heartbeat         time.Duration // broker.heartbeat.interval.ms; default 2 s
@@ -136,6 +149,7 @@ func (c Cluster) check() error {
 	}
 	refuse(c.Partitions < 0 || c.Partitions > 64, "Partitions: want 0 (3) up to 64")
 	refuse(c.acks() != AcksAll && c.acks() != AcksLeader, `Acks: want "all" or "1"`)
+	refuse(c.Retention != RetentionDefault && c.Retention != RetentionForever, `Retention: want "" (7 days) or "forever"`)
 	refuse(c.MinInSync < 0 || c.MinInSync > nodes, "MinInSync: want 0 (1) up to 3, the number of replicas")
 	for _, d := range []time.Duration{c.SessionTimeout, c.Heartbeat, c.ReplicaLagTimeMax, c.FetchTimeout, c.ElectionTimeout} {
 		refuse(d < 0 || d%time.Millisecond != 0, "durations: want whole milliseconds, none below zero")
@@ -155,7 +169,8 @@ func or(d, otherwise time.Duration) time.Duration {
 	return otherwise
 }
 
-// Start implements harness.System: the nodes, then the topic.
+// Start implements harness.System: the nodes, the topics, and work enough for
+// every node to be as quick as it will be.
 func (c Cluster) Start(ctx context.Context, env *harness.Env) (harness.Running, error) {
 	if err := c.check(); err != nil {
 		return nil, err
@@ -180,7 +195,11 @@ func (c Cluster) Start(ctx context.Context, env *harness.Env) (harness.Running, 
 		return nil, err
 	}
 	r := newRunning(c, env, started)
-	if err := r.createTopic(ctx); err != nil {
+	err = r.createTopics(ctx)
+	if err == nil {
+		err = r.warmUp(ctx, env.Data())
+	}
+	if err != nil {
 		return nil, errors.Join(err, r.Stop(ctx))
 	}
 	return r, nil

@@ -28,6 +28,8 @@ type cursor struct {
 
 var fromTheStart = cursor{0, -1}
 
+var errNoLeader = errors.New("no broker names a leader")
+
 // place is how far the queues of a partition have been read, by all readers
 // together.
 type place struct {
@@ -145,9 +147,10 @@ func (r *reader) fetch(ctx context.Context, partition int32, at cursor) (records
 			return err
 		}
 		switch err := kerr.ErrorForCode(fetched.ErrorCode); {
-		case err == kerr.OffsetOutOfRange:
-			records, then = nil, fromTheStart
-			return nil
+		case err == kerr.OffsetOutOfRange: // deleted, or never there
+			start, err := listOffset(ctx, a, partition, p.epoch, earliest)
+			records, then = nil, cursor{start, -1}
+			return err
 		case err != nil:
 			return err
 		}
@@ -192,40 +195,56 @@ func onlyPartition(answer *kmsg.FetchResponse) (*kmsg.FetchResponseTopicPartitio
 	return &answer.Topics[0].Partitions[0], nil
 }
 
-// end returns the offset after the last committed record. A new leader refuses
-// to say until it knows that all before its time is committed (KIP-207), so
-// that nothing acknowledged lies behind the answer.
-func (r *reader) end(ctx context.Context, partition int32) (offset int64, err error) {
-	err = r.lead(ctx, partition, func(ctx context.Context, a *asker, p part) error {
-		question := kmsg.NewPtrListOffsetsRequest()
-		question.SetVersion(7)
-		question.ReplicaID, question.IsolationLevel = -1, 1
-		wanted := kmsg.NewListOffsetsRequestTopicPartition()
-		wanted.Partition, wanted.CurrentLeaderEpoch, wanted.Timestamp = partition, p.epoch, -1 // latest
-		of := kmsg.NewListOffsetsRequestTopic()
-		of.Topic, of.Partitions = topic, []kmsg.ListOffsetsRequestTopicPartition{wanted}
-		question.Topics = []kmsg.ListOffsetsRequestTopic{of}
-		answer, err := a.ask(ctx, question)
-		if err != nil {
-			return err
-		}
-		listed := answer.(*kmsg.ListOffsetsResponse)
-		if len(listed.Topics) != 1 || len(listed.Topics[0].Partitions) != 1 {
-			return errors.New("list offsets: the answer is not of the one partition asked for")
-		}
-		offset = listed.Topics[0].Partitions[0].Offset
-		return kerr.ErrorForCode(listed.Topics[0].Partitions[0].ErrorCode)
+// The places that an offset can be asked for (ListOffsets in Kafka's protocol).
+const (
+	latest   = -1
+	earliest = -2
+)
+
+// bound returns a partition's earliest offset, or the one after its last
+// committed record. A new leader refuses to tell the latest until it knows that
+// all before its time is committed (KIP-207), so that nothing acknowledged lies
+// behind the answer.
+func (r *reader) bound(ctx context.Context, partition int32, which int64) (offset int64, err error) {
+	err = r.lead(ctx, partition, func(ctx context.Context, a *asker, p part) (err error) {
+		offset, err = listOffset(ctx, a, partition, p.epoch, which)
+		return err
 	})
 	return offset, err
 }
 
+func listOffset(ctx context.Context, a *asker, partition, epoch int32, which int64) (int64, error) {
+	question := kmsg.NewPtrListOffsetsRequest()
+	question.SetVersion(7)
+	question.ReplicaID, question.IsolationLevel = -1, 1
+	wanted := kmsg.NewListOffsetsRequestTopicPartition()
+	wanted.Partition, wanted.CurrentLeaderEpoch, wanted.Timestamp = partition, epoch, which
+	of := kmsg.NewListOffsetsRequestTopic()
+	of.Topic, of.Partitions = topic, []kmsg.ListOffsetsRequestTopicPartition{wanted}
+	question.Topics = []kmsg.ListOffsetsRequestTopic{of}
+	answer, err := a.ask(ctx, question)
+	if err != nil {
+		return 0, err
+	}
+	listed := answer.(*kmsg.ListOffsetsResponse)
+	if len(listed.Topics) != 1 || len(listed.Topics[0].Partitions) != 1 {
+		return 0, errors.New("list offsets: the answer is not of the one partition asked for")
+	}
+	found := listed.Topics[0].Partitions[0]
+	return found.Offset, kerr.ErrorForCode(found.ErrorCode)
+}
+
 // whole reads a partition from its start to its end as it is now.
 func (r *reader) whole(ctx context.Context, partition int32, see func(key uint64, value int64)) error {
-	end, err := r.end(ctx, partition)
+	end, err := r.bound(ctx, partition, latest)
 	if err != nil {
 		return err
 	}
-	for at := fromTheStart; at.offset < end; {
+	start, err := r.bound(ctx, partition, earliest)
+	if err != nil {
+		return err
+	}
+	for at := (cursor{start, -1}); at.offset < end; {
 		records, then, err := r.fetch(ctx, partition, at)
 		if err != nil {
 			return err
@@ -255,7 +274,7 @@ func (r *reader) ahead(ctx context.Context, partition int32, p *place) (more boo
 		return false, err
 	}
 	if len(records) == 0 && then == p.at {
-		end, err := r.end(ctx, partition)
+		end, err := r.bound(ctx, partition, latest)
 		return end > p.at.offset, err
 	}
 	for _, record := range records {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -19,7 +18,7 @@ const (
 	beliefLimit = 100 * time.Millisecond // how long a node may take to say what it believes
 	settleLimit = 500 * time.Millisecond // one round of questions while settling
 	settlePause = 50 * time.Millisecond
-	createLimit = 5 * time.Second // one attempt to create the topic
+	createLimit = 5 * time.Second // one attempt to create the topics
 )
 
 // Running is a started Cluster.
@@ -201,10 +200,10 @@ func until(ctx context.Context, what string, reached func() error) error {
 	}
 }
 
-// createTopic makes the topic once all brokers are there. The first leader is
+// createTopics makes the topics once all brokers are there. The first leader is
 // the node after the active controller's, which comes last.
-func (r *Running) createTopic(ctx context.Context) error {
-	return until(ctx, "create topic "+topic, func() error {
+func (r *Running) createTopics(ctx context.Context) error {
+	return until(ctx, "create topics", func() error {
 		controller, err := r.active(ctx, settleLimit)
 		if err != nil {
 			return err
@@ -235,30 +234,4 @@ func (r *Running) createTopic(ctx context.Context) error {
 		}
 		return nil
 	})
-}
-
-// topicRequest asks for the topic. min.insync.replicas is said here, not in
-// the brokers' files, which newer Kafka does not look at for it.
-func (c Cluster) topicRequest(controller int32) *kmsg.CreateTopicsRequest {
-	request := kmsg.NewPtrCreateTopicsRequest()
-	request.SetVersion(7)
-	request.TimeoutMillis = int32(createLimit.Milliseconds())
-	wanted := kmsg.NewCreateTopicsRequestTopic()
-	wanted.Topic, wanted.NumPartitions, wanted.ReplicationFactor = topic, -1, -1 // as assigned
-	order := []int32{controller%nodes + 1, (controller+1)%nodes + 1, controller}
-	for p := range c.partitions() {
-		assigned := kmsg.NewCreateTopicsRequestTopicReplicaAssignment()
-		assigned.Partition, assigned.Replicas = int32(p), order
-		wanted.ReplicaAssignment = append(wanted.ReplicaAssignment, assigned)
-	}
-	for _, setting := range [][2]string{
-		{"min.insync.replicas", strconv.Itoa(c.minInSync())},
-		{"unclean.leader.election.enable", strconv.FormatBool(c.UncleanElection)},
-	} {
-		config := kmsg.NewCreateTopicsRequestTopicConfig()
-		config.Name, config.Value = setting[0], kmsg.StringPtr(setting[1])
-		wanted.Configs = append(wanted.Configs, config)
-	}
-	request.Topics = []kmsg.CreateTopicsRequestTopic{wanted}
-	return request
 }
