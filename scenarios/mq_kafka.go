@@ -15,7 +15,7 @@ import (
 // kafkaSystem is acks=all, min.insync.replicas=2, unclean elections off,
 // idempotent producers, and a session of 3 s instead of 9.
 func kafkaSystem() kafka.Cluster {
-	return kafka.Cluster{MinInSync: 2, SessionTimeout: 3 * time.Second, Heartbeat: 500 * time.Millisecond}
+	return kafka.Cluster{Acks: kafka.AcksAll, MinInSync: 2, SessionTimeout: 3 * time.Second, Heartbeat: 500 * time.Millisecond}
 }
 
 // kafkaBase is what the scenarios of the row have in common.
@@ -224,4 +224,34 @@ func kafkaTwins(kill, follower runner.Scenario) []runner.Scenario {
 		setting(func(c *kafka.Cluster) { c.Retention = kafka.RetentionDefault }))
 
 	return []runner.Scenario{slow, plain, isolate, hasty, cut, alone, keeper, unclean, delay, loss, jump, expired}
+}
+
+// kafkaSession prices broker.session.timeout.ms, nearly all of a failover.
+func kafkaSession() runner.Sweep {
+	kill := named(mqKafka(), "mq/kafka/leader-kill")
+	return runner.SweepOver(kill, "broker.session.timeout.ms",
+		"How much of a failover is the wait for a silent broker's session to end, and how much is election and reconnection.",
+		[]time.Duration{1500 * time.Millisecond, 3 * time.Second, 6 * time.Second, 9 * time.Second},
+		func(s *runner.Scenario, session time.Duration) {
+			system := s.System.(kafka.Cluster)
+			system.SessionTimeout = session
+			s.System = system
+			s.Duration = session + 7*time.Second
+			s.Promises[0] = runner.RTO(session+1500*time.Millisecond, session+3*time.Second)
+		})
+}
+
+// kafkaAcks prices acks: what waiting for all replicas costs when nothing fails.
+func kafkaAcks() runner.Sweep {
+	null := named(mqKafka(), "mq/kafka/null")
+	choice := func(acks kafka.Acks) runner.Choice {
+		return runner.Choice{Label: "acks=" + string(acks), Turn: func(s *runner.Scenario) {
+			system := s.System.(kafka.Cluster)
+			system.Acks = acks
+			s.System = system
+		}}
+	}
+	return runner.SweepOf(null, "acks",
+		"What a confirmation by all in-sync replicas costs in latency against one by the leader alone.",
+		choice(kafka.AcksLeader), choice(kafka.AcksAll))
 }

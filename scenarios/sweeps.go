@@ -15,6 +15,8 @@ func Sweeps() []runner.Sweep {
 		memcachedTimeout(),
 		etcdElection(),
 		lockLease(),
+		kafkaSession(),
+		kafkaAcks(),
 		semiSyncAcks(),
 		semiSyncDownAfter(),
 		groupExpelTimeout(),
