@@ -36,10 +36,13 @@ type drillPage struct {
 	Stack      template.HTML
 	Window     template.HTML
 	Spectrum   template.HTML
+	Goodput    template.HTML
 	Findings   []record.Finding
 	Runs       []drillRun
 	More       int
 	Command    string
+
+	safe *ScenarioCard // that the drill is a twin of; nil: of none
 }
 
 type drillRun struct {
@@ -60,6 +63,9 @@ func (p *suitePage) makeDrills(films func(ScenarioCard, int) *film.Film) ([]rend
 	var out []rendered
 	for _, s := range cards {
 		d := newDrill(s)
+		if i := slices.IndexFunc(cards, func(c *ScenarioCard) bool { return c.Name == s.TwinOf }); i >= 0 {
+			d.safe = cards[i]
+		}
 		d.TwinID = ids[s.TwinOf]
 		lean, err := d.render()
 		if err != nil {
@@ -157,6 +163,7 @@ func (d *drillPage) pictures(films func(ScenarioCard, int) *film.Film) {
 			d.Spectrum = template.HTML(draw.Spectrum(f.Spectra, slo.Latency.Seconds()).Inline())
 		}
 	}
+	d.goodput(films)
 	d.strips(films, order)
 	d.stack(order)
 	if curves := windowCurves(s, order); len(curves) > 0 {

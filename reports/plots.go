@@ -9,7 +9,7 @@ import (
 )
 
 // PlotsFolder holds the pictures of a suite: for each scenario the film of
-// its worst run and the split of its recoveries, as SVG and as PNG, for chats
+// its worst run, the split of its recoveries and, under a surge, goodput, as SVG and as PNG, for chats
 // and documents that show no page.
 const PlotsFolder = "plots"
 
@@ -23,7 +23,11 @@ func (s Suite) plots(c *Scorecard) error {
 	}
 	for i := range c.Rows {
 		for k := range c.Rows[i].Scenarios {
-			if err := s.plot(dir, &c.Rows[i].Scenarios[k]); err != nil {
+			card := &c.Rows[i].Scenarios[k]
+			if err := s.plot(dir, card); err != nil {
+				return err
+			}
+			if err := s.plotGoodput(dir, card, c.Rows[i].Scenarios); err != nil {
 				return err
 			}
 		}
@@ -48,6 +52,22 @@ func (s Suite) plot(dir string, card *ScenarioCard) error {
 	}
 	worst := card.results[order[0]]
 	return picture(dir, name+"-recovery", draw.Recovery(rows, rtoTarget(worst), rtoLimit(worst)))
+}
+
+// plotGoodput draws goodput against offered load, a twin beside its safe
+// scenario, which is of the same row.
+func (s Suite) plotGoodput(dir string, card *ScenarioCard, row []ScenarioCard) error {
+	var safe *ScenarioCard
+	for i := range row {
+		if row[i].Name == card.TwinOf {
+			safe = &row[i]
+		}
+	}
+	p := goodputPlot(card, safe, s.film)
+	if p == nil {
+		return nil
+	}
+	return picture(dir, card.id[len("drill-"):]+"-goodput", p)
 }
 
 func picture(dir, name string, p *draw.Picture) error {

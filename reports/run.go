@@ -83,6 +83,7 @@ type runPage struct {
 	Films              []filmFigure
 	Dropped            int
 	Recovery           template.HTML
+	Goodput            template.HTML
 	LedgerOver         template.HTML
 	Marks              []markRow
 	Events             []eventRow
@@ -134,6 +135,9 @@ func newRunPage(log *record.Log, res *record.Result) *runPage {
 	p.Dropped = f.Dropped
 	if from, to, ok := closeUp(f, res); ok {
 		p.Films = append(p.Films, figure("Close-up of the failover", film.Make(log, res, film.Window{From: from, To: to})))
+	}
+	if u := res.Scenario.Surge; u != nil && f.Bins > 0 {
+		p.Goodput = template.HTML(draw.Goodput([]draw.Trace{goodputTrace(res, f)}, u.Capacity).Inline())
 	}
 	p.Recovery = template.HTML(draw.Recovery(stacks(res), rtoTarget(res), rtoLimit(res)).Inline())
 	if l := res.Ledger; l != nil && l.Over != nil {
@@ -325,7 +329,7 @@ func (p *runPage) sections() {
 		on bool
 	}{
 		{section{"promises", "Promises"}, true}, {section{"film", "Film"}, true},
-		{section{"recovery", "Recovery"}, len(r.Incidents) > 0}, {section{"ledger", "Ledger"}, r.Ledger != nil},
+		{section{"goodput", "Goodput"}, p.Goodput != ""}, {section{"recovery", "Recovery"}, len(r.Incidents) > 0}, {section{"ledger", "Ledger"}, r.Ledger != nil},
 		{section{"checks", "Checks"}, len(r.Checks) > 0}, {section{"findings", "Findings"}, len(r.Findings) > 0}, {section{"lanes", "Lanes"}, true},
 		{section{"instrument", "Measurement"}, true}, {section{"phases", "Phases"}, true},
 		{section{"events", "Events"}, len(p.Events) > 0}, {section{"figures", "Figures"}, true}, {section{"reproduce", "Reproduce"}, true},
