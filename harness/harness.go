@@ -14,6 +14,7 @@ package harness
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"time"
 )
@@ -156,6 +157,13 @@ type RegisterClient interface {
 type HTTPServer interface {
 	// URL returns the base URL that clients use, with an IP literal.
 	URL() string
+}
+
+// TLSServer is an HTTPServer whose URL is https. ClientTLS is what its clients
+// trust, and show if they must; each call returns one that may be changed.
+type TLSServer interface {
+	HTTPServer
+	ClientTLS() *tls.Config
 }
 
 // definite marks an error whose operation is known not to have taken effect.

@@ -2,6 +2,8 @@ package load
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -57,11 +59,36 @@ func classify(err error) string {
 		}
 		return "timeout"
 	}
+	if class := handshakeClass(err); class != "" {
+		return class
+	}
 	text := particular.ReplaceAllString(err.Error(), "#")
 	if len(text) > 120 {
 		text = text[:120]
 	}
 	return text
+}
+
+// handshakeClass names what a client found wrong with a certificate; "" when
+// that is not what went wrong.
+func handshakeClass(err error) string {
+	var invalid x509.CertificateInvalidError
+	if errors.As(err, &invalid) {
+		if invalid.Reason == x509.Expired {
+			return "certificate outside its validity"
+		}
+		return "certificate invalid"
+	}
+	if unknown := (x509.UnknownAuthorityError{}); errors.As(err, &unknown) {
+		return "certificate of an unknown authority"
+	}
+	if other := (x509.HostnameError{}); errors.As(err, &other) {
+		return "certificate of another host"
+	}
+	if alert := tls.AlertError(0); errors.As(err, &alert) {
+		return "handshake refused: " + alert.Error()
+	}
+	return ""
 }
 
 // classed is an error that is its own class.

@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -101,6 +102,10 @@ func (h HTTP) Open(_ context.Context, t Target) (Session, error) {
 		}
 		h.URL = server.URL()
 	}
+	var secure *tls.Config
+	if server, ok := t.Running.(harness.TLSServer); ok {
+		secure = server.ClientTLS()
+	}
 	from, err := t.vantage(h.Zone)
 	if err != nil {
 		return nil, fmt.Errorf("load http: %w", err)
@@ -129,7 +134,7 @@ func (h HTTP) Open(_ context.Context, t Target) (Session, error) {
 			clients:  h.Clients, timeout: h.Timeout, degraded: h.Degraded,
 			sink: newSink(t.Recorder), timer: clock, processes: processes,
 		}
-		l.transport = newTransport(from, spec.Connection == Fresh, h.Clients, h.Timeout)
+		l.transport = newTransport(from, secure.Clone(), spec.Connection == Fresh, h.Clients, h.Timeout)
 		s.lanes = append(s.lanes, l)
 	}
 	return s, nil

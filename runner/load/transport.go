@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -30,11 +31,16 @@ type transport struct {
 	dials  sync.WaitGroup
 }
 
-func newTransport(from harness.Vantage, fresh bool, clients int, timeout time.Duration) *transport {
+// newTransport dials from a vantage. secure is what clients of https trust,
+// nil where there is none. Sessions of TLS are not resumed: a fresh connection
+// is a full handshake, which is what a new visitor makes.
+func newTransport(from harness.Vantage, secure *tls.Config, fresh bool, clients int, timeout time.Duration) *transport {
 	owner, cancel := context.WithCancel(context.Background())
 	t := &transport{cancel: cancel}
 	t.http = &http.Transport{
 		Proxy:               nil, // a proxy of the environment would leave the machine
+		TLSClientConfig:     secure,
+		TLSHandshakeTimeout: timeout,
 		DisableCompression:  true,
 		DisableKeepAlives:   fresh,
 		MaxIdleConnsPerHost: clients,

@@ -1,0 +1,89 @@
+package load
+
+import (
+	"crypto/tls"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hadrill/hadrill/harness/authority"
+	"github.com/hadrill/hadrill/runner/record"
+)
+
+// secureWeb is a Running that serves https on loopback.
+type secureWeb struct {
+	web
+	trust *authority.Authority
+}
+
+func (w secureWeb) ClientTLS() *tls.Config {
+	return &tls.Config{RootCAs: w.trust.Pool(), MinVersion: tls.VersionTLS12}
+}
+
+// serveSecurely serves with what certificate says at each handshake.
+func serveSecurely(t *testing.T, trust *authority.Authority, certificate func() authority.Pair) (secureWeb, *atomic.Int64) {
+	t.Helper()
+	handshakes := new(atomic.Int64)
+	s := httptest.NewUnstartedServer(http.HandlerFunc(fine))
+	s.TLS = &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+		handshakes.Add(1)
+		p := certificate()
+		pair, err := tls.X509KeyPair(p.Cert, p.Key)
+		return &pair, err
+	}}
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	return secureWeb{web{url: s.URL}, trust}, handshakes
+}
+
+func certificate(t *testing.T, a *authority.Authority, l authority.Leaf) authority.Pair {
+	t.Helper()
+	l.Name = "server"
+	if l.Addrs == nil {
+		l.Addrs = []netip.Addr{netip.MustParseAddr("127.0.0.1")}
+	}
+	p, err := a.Issue(l)
+	require.NoError(t, err)
+	return p
+}
+
+func TestHTTPSFreshLaneMakesAFullHandshakeARequest(t *testing.T) {
+	trust, err := authority.New("test")
+	require.NoError(t, err)
+	p := certificate(t, trust, authority.Leaf{})
+	running, handshakes := serveSecurely(t, trust, func() authority.Pair { return p })
+	log, stats := drive(t, HTTP{Rate: 100}, running, time.Second)
+	requireHistory(t, log)
+	assert.Equal(t, Stats{Intended: 100, Ok: 100}, stats)
+	assert.GreaterOrEqual(t, handshakes.Load(), int64(51), "50 of the fresh lane, and those of the pool")
+	assert.Less(t, handshakes.Load(), int64(90), "pooled requests share theirs")
+}
+
+func TestHTTPSCertificatesThatClientsMustRefuse(t *testing.T) {
+	trust, err := authority.New("test")
+	require.NoError(t, err)
+	stranger, err := authority.New("another")
+	require.NoError(t, err)
+	for class, p := range map[string]authority.Pair{
+		"certificate outside its validity":    certificate(t, trust, authority.Leaf{From: time.Now().Add(-time.Minute), Until: time.Now().Add(-time.Second)}),
+		"certificate of an unknown authority": certificate(t, stranger, authority.Leaf{}),
+		"certificate of another host":         certificate(t, trust, authority.Leaf{Addrs: []netip.Addr{netip.MustParseAddr("127.0.0.2")}}),
+	} {
+		t.Run(class, func(t *testing.T) {
+			running, _ := serveSecurely(t, trust, func() authority.Pair { return p })
+			log, stats := drive(t, HTTP{Rate: 20}, running, 500*time.Millisecond)
+			assert.Equal(t, 10, int(stats.Intended))
+			assert.Zero(t, stats.Ok)
+			for _, o := range log.Ops {
+				assert.Equal(t, record.Fail, o.Outcome, "nothing was sent")
+				assert.Equal(t, class, log.Errors[o.Error])
+			}
+		})
+	}
+}
