@@ -58,6 +58,9 @@ func Judge(ctx context.Context, log *record.Log) (record.Evidence, error) {
 		if !named {
 			continue
 		}
+		if name == check.SingleOwner {
+			e.Owners = check.Ownership(log)
+		}
 		c, err := check.Lookup(name)
 		report := check.Report{Check: name}
 		if err == nil {

@@ -51,7 +51,7 @@ func (a *analysis) figures() {
 var runFigures = []string{
 	"availability.requests", "availability.time", "availability.worst_window", "brownout", "errors", "outage",
 	"rto", "detect", "failover", "reconnect", "settle", "steady", "exposed",
-	"lost", "rpo.ops", "rpo.seconds", "split_brain", "duplicates", "phantoms", "calibration.error",
+	"lost", "rpo.ops", "rpo.seconds", "split_brain", "duplicates", "phantoms", "owner.overlap", "owner.gap", "calibration.error",
 	"rto.failback", "restarts", "degraded", "surge.goodput", "surge.recovery",
 	"acknowledged.p50", "acknowledged.p99", "acknowledged.p999",
 }

@@ -36,6 +36,15 @@ type Evidence struct {
 	Ledger   *Ledger // nil when the load wrote nothing to balance
 	Checks   []Checked
 	Findings []Finding
+	Owners   *Ownership // nil unless the scenario promises a single owner
+}
+
+// Ownership is how long a place that only one node may have was held by two at
+// once, and by none, as far as the nodes' beliefs tell. Seconds.
+type Ownership struct {
+	Overlap float64 // the longest time with two owners that could act
+	Gap     float64 // the longest time without any, once there had been one
+	Claims  int     // how many times a node came to believe that it is the owner
 }
 
 // Caught says whether a known-bad twin was caught, and for which reason.
