@@ -6,6 +6,7 @@ import (
 	"github.com/hadrill/hadrill/faults"
 	"github.com/hadrill/hadrill/harness"
 	"github.com/hadrill/hadrill/harness/mysql"
+	"github.com/hadrill/hadrill/harness/shop"
 	"github.com/hadrill/hadrill/harness/vip"
 	"github.com/hadrill/hadrill/harness/zones"
 	"github.com/hadrill/hadrill/runner"
@@ -139,5 +140,63 @@ func zonesDual() []runner.Scenario {
 	oneWay.Duration = 18 * time.Second
 	oneWay.Promises = cut.Promises
 
-	return []runner.Scenario{null, far, kill, noRoom, inside, comeback, cut, twoWriters, oneWay}
+	return append([]runner.Scenario{null, far, kill, noRoom, inside, comeback, cut, twoWriters, oneWay}, zonesOrders()...)
+}
+
+// zonesOrders are the drills of the same row with a whole shop in the two
+// zones: orders that come in at the shared address, go through nginx, an order
+// service and the database, and have an effect in the end. Customers repeat an
+// order under its key until it is answered.
+func zonesOrders() []runner.Scenario {
+	system := zones.Whole{
+		Entry: vip.Pair{
+			Proxy: vip.Nginx, CheckInterval: 200 * time.Millisecond, Arbiter: true, Zones: zones.All(),
+			PassOn: time.Second, // the service gives up, and says so, before nginx does
+		},
+		Shop: shop.Shop{Instances: 2, Consumers: 2, Replicas: 2, Zones: zones.All()},
+	}
+	zoneA := harness.InZone(zones.A)
+	safe := runner.Scenario{
+		Row:        "zones/dual-active",
+		Profile:    runner.Nightly,
+		System:     system,
+		Load:       load.Jobs{Rate: 60, Clients: 48, Timeout: 2 * time.Second},
+		SLO:        record.SLO{Latency: time.Second, Success: 0.99, Stable: 3 * time.Second},
+		Resolution: 500 * time.Millisecond,
+	}
+
+	null := safe
+	null.Name = "zones/dual-active/orders-null"
+	null.Doc = "No fault: every order that is accepted has its effect once."
+	null.Duration = 4 * time.Second
+	null.Promises = runner.Promises{runner.NoFindings(check.ExactlyOnce), runner.Availability(1, 0.99), runner.NoFindings(check.SingleOwner)}
+
+	kill := safe
+	kill.Name = "zones/dual-active/orders-zone-kill"
+	kill.Doc = "A zone dies with its entry, its instance of the service, its consumer and the owner of the database: orders are taken again within seconds, and every accepted one has its effect once."
+	kill.Faults = faults.Schedule{faults.At(2*time.Second, faults.Kill(zoneA)).Lasting(8 * time.Second)}
+	kill.Duration = 20 * time.Second
+	kill.Promises = runner.Promises{
+		runner.NoFindings(check.ExactlyOnce),
+		runner.RTO(5*time.Second, 8*time.Second),
+		runner.NoFindings(check.SingleOwner),
+	}
+
+	cut := kill
+	cut.Name = "zones/dual-active/orders-zone-cut"
+	cut.Doc = "A zone is cut off from the others and comes back: what it had under way is repeated elsewhere, and nothing is done twice."
+	cut.Faults = faults.Schedule{faults.At(2*time.Second, faults.Partition{
+		Left: faults.Side{Nodes: zoneA}, Right: faults.Side{Nodes: harness.Except(zoneA)},
+	}).Lasting(8 * time.Second)}
+
+	careless := twin(kill, "orders-zone-kill-no-idempotency-key",
+		"Twin: customers repeat an order without a key. Those whose answer died with the zone are stored twice.",
+		runner.FailsOn("check."+check.ExactlyOnce),
+		func(s *runner.Scenario) {
+			anonymous := system
+			anonymous.Shop.NoIdempotencyKey = true
+			s.System = anonymous
+		})
+
+	return []runner.Scenario{null, kill, cut, careless}
 }

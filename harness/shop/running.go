@@ -72,6 +72,9 @@ func (r *Running) instances() []*harness.Node { return r.own[:r.declared.Instanc
 
 // doors are where customers knock: at the gateway, or at the instances.
 func (r *Running) doors() (all []netip.AddrPort) {
+	if r.declared.Door != "" {
+		return []netip.AddrPort{netip.AddrPortFrom(r.env.Reserve(r.declared.Door), components.DefaultPort)}
+	}
 	nodes := r.instances()
 	if r.declared.Gateway {
 		nodes = r.own[len(r.own)-1:]
@@ -82,7 +85,7 @@ func (r *Running) doors() (all []netip.AddrPort) {
 	return all
 }
 
-// URL implements harness.HTTPServer: the gateway, or the first instance.
+// URL implements harness.HTTPServer: the door, the gateway, or the first instance.
 func (r *Running) URL() string { return fmt.Sprintf("http://%s", r.doors()[0]) }
 
 // Stop implements harness.Stopper.

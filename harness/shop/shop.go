@@ -47,7 +47,7 @@ const (
 	serviceName = "orders"
 	gatewayName = "gateway"
 	etcdName    = "etcd-1"
-	managerName = "mysql-manager"
+	managerName = "manager"
 )
 
 // Shop is a declaration. The zero value of a field means what stands beside it.
@@ -74,6 +74,13 @@ type Shop struct {
 	Drain     time.Duration // how long an instance that was asked to end goes on serving; default 500 ms
 	EndAtOnce bool          // it ends at once instead, and takes itself out of nothing
 	Lease     time.Duration // of registrations; default 2 s
+
+	// Zones places instance, consumer and database server i in Zones[i mod len].
+	// Empty: one zone.
+	Zones []string
+	// Door is the reserved address, by its name, that customers go to: of a proxy
+	// that others start before the instances. Empty: the gateway's, or theirs.
+	Door string
 }
 
 // Name implements harness.System.
@@ -121,7 +128,15 @@ func (s Shop) database() harness.System {
 	if s.Replicas == 0 {
 		return mysql.Single{}
 	}
-	return mysql.SemiSync{Replicas: s.Replicas, Acks: 1}
+	return mysql.SemiSync{Replicas: s.Replicas, Acks: 1, Zones: s.Zones}
+}
+
+// placed puts a node in its zone.
+func (s Shop) placed(i int, spec harness.NodeSpec) harness.NodeSpec {
+	if len(s.Zones) > 0 {
+		spec.Zone = s.Zones[i%len(s.Zones)]
+	}
+	return spec
 }
 
 // stores are the systems that the shop is built on, by name.
@@ -250,10 +265,10 @@ func (s Shop) specs(env *harness.Env) ([]harness.NodeSpec, error) {
 	var specs []harness.NodeSpec
 	for i := range s.Instances {
 		name := s.instance(i)
-		specs = append(specs, components.Spec(env, "orders", name, s.service(env, name)))
+		specs = append(specs, s.placed(i, components.Spec(env, "orders", name, s.service(env, name))))
 	}
 	for i := range s.Consumers {
-		specs = append(specs, components.Spec(env, "orders-consumer", "consumer-"+strconv.Itoa(i+1), s.shared(env)))
+		specs = append(specs, s.placed(i, components.Spec(env, "orders-consumer", "consumer-"+strconv.Itoa(i+1), s.shared(env))))
 	}
 	if s.Gateway {
 		routes, err := s.routes()

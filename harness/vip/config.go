@@ -118,7 +118,7 @@ func (p Pair) nginx(backends []netip.Addr) string {
 	line("            proxy_http_version 1.1;")
 	line(`            proxy_set_header Connection "";`)
 	line("            proxy_connect_timeout 250ms;")
-	line("            proxy_read_timeout 250ms;")
+	line("            proxy_read_timeout %dms;", p.PassOn.Milliseconds())
 	line("        }")
 	line("    }")
 	line("}")

@@ -6,6 +6,7 @@
 #   HADRILL_NODE     this node's name
 #   HADRILL_ARBITER  the arbiter's address; empty: there is none
 #   HADRILL_TERM_MS  how long a lease lasts since it was asked for
+#   HADRILL_YIELD_MS how long not to ask for it at first: the other is preferred
 #
 # Answers every connection to port 8077 with "held" or "not held". The kernel
 # knows: an address can be bound to if it is the machine's own.
@@ -20,6 +21,7 @@ my $arbiter = $ENV{HADRILL_ARBITER} // '';
 my $term    = ($ENV{HADRILL_TERM_MS} // 600) / 1000;
 my $pause   = $term / 6;     # between two requests
 my $margin  = $term / 10;    # for keepalived to take the address away
+my $yield   = ($ENV{HADRILL_YIELD_MS} // 0) / 1000;
 my $run     = '/run/hadrill';
 
 $SIG{PIPE} = 'IGNORE';
@@ -54,7 +56,7 @@ sub lease_missing {
 }
 $| = 1;
 
-my ($until, $next, $number, %sent) = (0, 0, 0);
+my ($until, $next, $number, %sent) = (0, now() + $yield, 0);
 while (1) {
     my $now = now();
     if ($arbiter && $now >= $next) {

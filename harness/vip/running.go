@@ -176,7 +176,7 @@ func (r *Running) steady(ctx context.Context) (owner string, err error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	answer, err := r.through.Get(ctx, "/")
+	answer, err := r.through.Get(ctx, "/ready")
 	if err == nil && answer.Status != http.StatusOK {
 		err = fmt.Errorf("the shared address answered %d", answer.Status)
 	}

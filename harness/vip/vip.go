@@ -35,6 +35,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 
@@ -46,9 +47,12 @@ import (
 const (
 	entries     = 2
 	maxBackends = 16
-	sharedName  = "shared" // of the reserved address
 	arbiterName = "arbiter"
+	yield       = 2 * time.Second // entry-1 gets the first lease where it starts in time
 )
+
+// SharedName is the name under which the shared address is reserved.
+const SharedName = "shared"
 
 func entryName(i int) string   { return fmt.Sprintf("entry-%d", i+1) }
 func backendName(i int) string { return fmt.Sprintf("backend-%d", i+1) }
@@ -82,6 +86,12 @@ type Pair struct {
 	// Drain is how long a backend that is asked to end goes on serving, not
 	// ready, before it does.
 	Drain time.Duration
+	// Others names the nodes of a service that somebody else starts: then they
+	// are the backends, and the pair starts none of its own.
+	Others []string
+	// PassOn is how long nginx waits for a backend's answer before it asks the
+	// next one; default 250 ms.
+	PassOn time.Duration
 	// BackendLatency is how long a backend works on a request.
 	BackendLatency time.Duration
 	// BackendLimit is how many requests nginx gives a backend at a time
@@ -99,8 +109,11 @@ func (p Pair) Name() string { return "vip-" + string(p.Proxy) }
 
 // filled returns p with its defaults.
 func (p Pair) filled() Pair {
-	if p.Backends == 0 {
+	if p.Backends == 0 && len(p.Others) == 0 {
 		p.Backends = 2
+	}
+	if p.PassOn == 0 {
+		p.PassOn = 250 * time.Millisecond
 	}
 	if p.Advert == 0 {
 		p.Advert = 100 * time.Millisecond
@@ -116,13 +129,13 @@ func (p Pair) check() error {
 	if p.Proxy != Nginx && p.Proxy != HAProxy {
 		errs = append(errs, fmt.Errorf("field Proxy %q: want %q or %q", p.Proxy, Nginx, HAProxy))
 	}
-	if p.Backends < 1 || p.Backends > maxBackends {
-		errs = append(errs, fmt.Errorf("field Backends %d: want 1 to %d", p.Backends, maxBackends))
+	if n := p.Backends + len(p.Others); p.Backends < 0 || n < 1 || n > maxBackends {
+		errs = append(errs, fmt.Errorf("fields Backends %d, Others %v: want 1 to %d in all", p.Backends, p.Others, maxBackends))
 	}
 	if p.Advert < 10*time.Millisecond || p.Advert%(10*time.Millisecond) != 0 || p.Advert > 40*time.Second {
 		errs = append(errs, fmt.Errorf("field Advert %v: want hundredths of a second, at most 40 s (RFC 5798, 5.2.7)", p.Advert))
 	}
-	for name, d := range map[string]time.Duration{"CheckInterval": p.CheckInterval, "BackendCheck": p.BackendCheck, "Term": p.Term, "Drain": p.Drain, "BackendLatency": p.BackendLatency} {
+	for name, d := range map[string]time.Duration{"CheckInterval": p.CheckInterval, "BackendCheck": p.BackendCheck, "Term": p.Term, "Drain": p.Drain, "BackendLatency": p.BackendLatency, "PassOn": p.PassOn} {
 		if d < 0 || d%time.Millisecond != 0 {
 			errs = append(errs, fmt.Errorf("field %s: want whole milliseconds, not below zero", name))
 		}
@@ -156,7 +169,7 @@ func (p Pair) Start(ctx context.Context, env *harness.Env) (harness.Running, err
 	if err := p.check(); err != nil {
 		return nil, err
 	}
-	shared := env.Reserve(sharedName)
+	shared := env.Reserve(SharedName)
 	self := make([]netip.Addr, entries)
 	for i := range self {
 		self[i] = env.Reserve(entryName(i))
@@ -165,13 +178,17 @@ func (p Pair) Start(ctx context.Context, env *harness.Env) (harness.Running, err
 	for i := range backends {
 		backends[i] = env.Reserve(backendName(i))
 	}
+	targets := slices.Clone(backends)
+	for _, name := range p.Others {
+		targets = append(targets, env.Reserve(name))
+	}
 	var arbiter netip.Addr
 	if p.Arbiter {
 		arbiter = env.Reserve(arbiterName)
 	}
 	var specs []harness.NodeSpec
 	for i := range self {
-		specs = append(specs, p.entry(env, i, shared, self, backends, arbiter))
+		specs = append(specs, p.entry(env, i, shared, self, targets, arbiter))
 	}
 	settings := map[string]string{}
 	if p.Drain > 0 {
@@ -222,6 +239,7 @@ func (p Pair) entry(env *harness.Env, i int, shared netip.Addr, self, backends [
 	}
 	if arbiter.IsValid() {
 		environ["HADRILL_ARBITER"] = arbiter.String()
+		environ["HADRILL_YIELD_MS"] = strconv.FormatInt(int64(i)*yield.Milliseconds(), 10)
 	}
 	return harness.NodeSpec{
 		Name: entryName(i), Zone: p.zone(i), Component: "edge", Command: command, Env: environ, Caps: []string{"NET_ADMIN"},

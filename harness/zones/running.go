@@ -14,9 +14,8 @@ import (
 
 // Running is a started Dual. Its roles are the database's: who may write.
 type Running struct {
-	entry    *vip.Running
-	data     *mysql.SemiSyncRunning
-	entrance []string // names of the entry's nodes
+	entry *vip.Running
+	data  *mysql.SemiSyncRunning
 }
 
 var (
@@ -45,16 +44,24 @@ func (r *Running) Beliefs(ctx context.Context) []harness.Belief { return r.data.
 
 // Redundancy implements harness.RedundancyReporter: of both.
 func (r *Running) Redundancy(ctx context.Context) (have, want int, err error) {
-	var haves, wants [2]int
+	return redundancy(ctx, r.entry, r.data)
+}
+
+// redundancy sums up what several systems say, all asked at once.
+func redundancy(ctx context.Context, of ...harness.RedundancyReporter) (have, want int, err error) {
+	haves, wants := make([]int, len(of)), make([]int, len(of))
 	group, ctx := errgroup.WithContext(ctx)
-	for i, one := range []harness.RedundancyReporter{r.entry, r.data} {
+	for i, one := range of {
 		group.Go(func() (err error) {
 			haves[i], wants[i], err = one.Redundancy(ctx)
 			return err
 		})
 	}
 	err = group.Wait()
-	return haves[0] + haves[1], wants[0] + wants[1], err
+	for i := range of {
+		have, want = have+haves[i], want+wants[i]
+	}
+	return have, want, err
 }
 
 // Settle implements harness.Settler: both are steady.
@@ -68,7 +75,7 @@ func (r *Running) Settle(ctx context.Context) error {
 // Milestone implements harness.Milestones. The failure and the new owner are
 // the database's to declare; what the entry says of itself is kept beside it.
 func (r *Running) Milestone(node, line string) (harness.Milestone, bool) {
-	if !slices.Contains(r.entrance, node) {
+	if !slices.ContainsFunc(r.entry.Nodes(), func(n *harness.Node) bool { return n.Name() == node }) {
 		return r.data.Milestone(node, line)
 	}
 	m, ok := r.entry.Milestone(node, line)

@@ -84,8 +84,5 @@ func (d Dual) Start(ctx context.Context, env *harness.Env) (harness.Running, err
 	if err := group.Wait(); err != nil {
 		return nil, errors.Join(err, r.Stop(ctx))
 	}
-	for _, n := range r.entry.Nodes() {
-		r.entrance = append(r.entrance, n.Name())
-	}
 	return r, nil
 }
