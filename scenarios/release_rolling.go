@@ -1,10 +1,14 @@
 package scenarios
 
 import (
+	"slices"
 	"time"
 
 	"github.com/hadrill/hadrill/faults"
 	"github.com/hadrill/hadrill/harness"
+	"github.com/hadrill/hadrill/harness/components/gateway"
+	"github.com/hadrill/hadrill/harness/etcd"
+	pool "github.com/hadrill/hadrill/harness/gateway"
 	"github.com/hadrill/hadrill/harness/nginx"
 	"github.com/hadrill/hadrill/runner"
 	"github.com/hadrill/hadrill/runner/load"
@@ -20,6 +24,80 @@ import (
 // A release waits for each instance to serve again before it goes on to the
 // next: on a busy machine that takes seconds.
 func releaseRolling() []runner.Scenario {
+	return append(gatewayReleases(), nginxReleases()...)
+}
+
+// released is a release that nobody may see.
+func released() runner.Scenario {
+	return runner.Scenario{
+		Row:        "release/rolling",
+		Profile:    runner.Nightly,
+		SLO:        record.SLO{Latency: time.Second, Success: 0.999, Stable: 2 * time.Second},
+		Resolution: 500 * time.Millisecond,
+		Promises:   runner.Promises{runner.NoErrors(), runner.Availability(1, 0.9999)},
+	}
+}
+
+// gatewayReleases are releases behind hadrill's gateway, which learns from the
+// registry that an instance is going before it goes. Requests are POSTs, which
+// no proxy may repeat elsewhere once they have left: nothing hides a release
+// that was done badly.
+func gatewayReleases() []runner.Scenario {
+	system := pool.Pool{
+		Services: 3, Latency: 50 * time.Millisecond, Drain: 500 * time.Millisecond,
+		Registry: &etcd.Cluster{Members: 1},
+		Route: gateway.Route{
+			Balance: gateway.TwoChoices, Timeout: gateway.Duration(900 * time.Millisecond),
+			Health: &gateway.Health{}, Outlier: &gateway.Outlier{},
+		},
+	}
+	service := []string{pool.ServiceName(0), pool.ServiceName(1), pool.ServiceName(2)}
+	upgrade := faults.Signal(harness.Named(pool.GatewayName(0)), "USR2")
+	safe := released()
+	safe.System = system
+	safe.Load = load.HTTP{Rate: 300, Method: "POST", Path: "/"}
+
+	instances := safe
+	instances.Name = "release/rolling/instances"
+	instances.Doc = "Every instance is asked to end and started again, one after the other: it takes itself out of the registry, serves on until the gateway has seen that, ends what it has begun, and no request fails."
+	instances.Profile = runner.Quick
+	instances.Faults = rolled(joins, service...)
+	instances.Duration = 9 * time.Second
+
+	atOnce := twin(instances, "instances-at-once",
+		"Twin: instances end at once, as a program that does not handle the signal. What they had begun fails, and may not be repeated.",
+		runner.FailsOn("errors"),
+		func(s *runner.Scenario) {
+			abrupt := system
+			abrupt.EndAtOnce = true
+			s.System = abrupt
+		})
+
+	upgraded := safe
+	upgraded.Name = "release/rolling/gateway-upgrade"
+	upgraded.Doc = "The gateway hands its listening sockets to a successor, three times under load: no connection is refused, and no request fails."
+	upgraded.Faults = faults.Schedule{faults.At(time.Second, upgrade), faults.At(3*time.Second, upgrade), faults.At(5*time.Second, upgrade)}
+	upgraded.Duration = 7 * time.Second
+
+	everything := safe
+	everything.Name = "release/rolling/everything"
+	everything.Doc = "More than 50,000 requests while all instances are released twice, and the gateway upgraded before, between and after."
+	everything.Load = load.HTTP{Rate: 900, Method: "POST", Path: "/"}
+	everything.Faults = slices.Concat(
+		faults.Schedule{faults.At(2*time.Second, upgrade)}, delayed(4*time.Second, rolled(joins, service...)),
+		faults.Schedule{faults.At(30*time.Second, upgrade)}, delayed(32*time.Second, rolled(joins, service[0])),
+		faults.Schedule{faults.At(40*time.Second, faults.Restart(harness.Named(service[1]))), faults.At(48*time.Second, faults.Restart(harness.Named(service[2])))},
+		faults.Schedule{faults.At(56*time.Second, upgrade)},
+	)
+	everything.Duration = 58 * time.Second
+
+	return []runner.Scenario{instances, atOnce, upgraded, everything}
+}
+
+// nginxReleases are releases behind nginx, which learns that an instance is
+// gone by asking it in vain. It asks another one then, for requests that may be
+// repeated.
+func nginxReleases() []runner.Scenario {
 	behind := func(params string) []nginx.Server {
 		return []nginx.Server{{Name: "backend-a", Params: params}, {Name: "backend-b", Params: params}, {Name: "backend-c", Params: params}}
 	}
@@ -29,21 +107,14 @@ func releaseRolling() []runner.Scenario {
 		Servers: behind("max_fails=1 fail_timeout=1s"),
 		Latency: 50 * time.Millisecond, Drain: 500 * time.Millisecond,
 	}
-	safe := runner.Scenario{
-		Row:        "release/rolling",
-		Profile:    runner.Nightly,
-		System:     instances,
-		Load:       load.HTTP{Rate: 300, Path: "/"},
-		SLO:        record.SLO{Latency: time.Second, Success: 0.999, Stable: 2 * time.Second},
-		Resolution: 250 * time.Millisecond,
-		Promises:   runner.Promises{runner.NoErrors(), runner.Availability(1, 0.9999)},
-	}
+	safe := released()
+	safe.System = instances
+	safe.Load = load.HTTP{Rate: 300, Path: "/"}
 
 	nginxInstances := safe
 	nginxInstances.Name = "release/rolling/nginx-instances"
 	nginxInstances.Doc = "Behind nginx, every instance is asked to end and started again, one after the other: each ends what it has begun, nginx asks another where one refuses, and no request fails."
-	nginxInstances.Profile = runner.Quick
-	nginxInstances.Faults = rolled("backend-a", "backend-b", "backend-c")
+	nginxInstances.Faults = rolled(serves, "backend-a", "backend-b", "backend-c")
 	nginxInstances.Duration = 9 * time.Second
 
 	unforgiving := twin(nginxInstances, "nginx-instances-no-next-upstream",
@@ -63,7 +134,6 @@ func releaseRolling() []runner.Scenario {
 			patient.Servers = behind("")
 			s.System = patient
 		})
-	hasty.Profile = runner.Nightly
 
 	reload := safe
 	reload.Name = "release/rolling/nginx-reload"
@@ -84,13 +154,28 @@ func releaseRolling() []runner.Scenario {
 	return []runner.Scenario{nginxInstances, unforgiving, hasty, reload}
 }
 
-// rolled restarts nodes one after the other, each half a second after the one
-// before it said that it serves again.
-func rolled(nodes ...string) faults.Schedule {
+// delayed returns the schedule with its first step at t.
+func delayed(t time.Duration, s faults.Schedule) faults.Schedule {
+	s[0].At = t
+	return s
+}
+
+// serves is the word of an instance that it serves.
+func serves(node string) faults.Match {
+	return faults.Match{Kind: faults.EventLog, Node: node, Text: "serves on port"}
+}
+
+// joins is the word of the gateway that it sends requests to an instance.
+func joins(node string) faults.Match {
+	return faults.Match{Kind: faults.EventLog, Node: pool.GatewayName(0), Text: "rotation: " + node + " joins"}
+}
+
+// rolled restarts nodes one after the other, each half a second after it was
+// said of the one before that it is back.
+func rolled(back func(node string) faults.Match, nodes ...string) faults.Schedule {
 	schedule := faults.Schedule{faults.At(time.Second, faults.Restart(harness.Named(nodes[0])))}
 	for i, n := range nodes[1:] {
-		ready := faults.Match{Kind: faults.EventLog, Node: nodes[i], Text: "serves on port"}
-		schedule = append(schedule, faults.On(ready, faults.Restart(harness.Named(n))).Delayed(500*time.Millisecond))
+		schedule = append(schedule, faults.On(back(nodes[i]), faults.Restart(harness.Named(n))).Delayed(500*time.Millisecond))
 	}
 	return schedule
 }

@@ -38,7 +38,9 @@
 //	disk/redis-single       null, power-cut, -everysec,         power-cut-lying-disk, -no-sync,
 //	                        disk-full                           -everysec-no-sync, disk-full-always
 //	e2e/orders              null, service-kill                  service-kill-no-idempotency-key, -no-outbox
-//	release/rolling         nginx-instances, nginx-reload       nginx-instances-no-next-upstream
+//	release/rolling         instances, gateway-upgrade,         instances-at-once,
+//	                        everything, nginx-instances,        nginx-instances-no-next-upstream,
+//	                        nginx-reload                        nginx-instances-fail-timeout
 //	gateway/balance         null, kill, pause, slow,            slow-round-robin
 //	                        slow-least-loaded,
 //	                        kill-consistent-hash
