@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -34,9 +35,10 @@ var (
 // errBusy says that a thread stands where bytes are about to change.
 var errBusy = errors.New("a thread is inside the code to be changed")
 
-// gone tells whether an error means that the process is no more.
+// gone tells whether an error means that the process is no more. Memory that
+// was opened before its process ended reads as empty (proc_pid_mem(5)): EOF.
 func gone(err error) bool {
-	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) || errors.Is(err, errNoImage)
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) || errors.Is(err, errNoImage) || errors.Is(err, io.EOF)
 }
 
 // patch gives a frozen process a skew, or changes the one it has. It reports
@@ -215,7 +217,10 @@ func Patched(pid int) (yes bool, err error) {
 		return false, err
 	}
 	defer func() { err = errors.Join(err, im.mem.Close()) }()
-	return im.patched()
+	if yes, err = im.patched(); gone(err) {
+		return false, nil
+	}
+	return yes, err
 }
 
 // span is a range of addresses.
