@@ -72,7 +72,7 @@ func monitorHealth() []runner.Scenario {
 			s.System = anxious
 		})
 	unready := twin(one, "dependency-of-one-always-ready",
-		"Twin: the readiness check asks nothing. The service without its dependency stays in the rotation and fails the requests that come to it.",
+		"Twin: the readiness check asks nothing. The service without its dependency is never found out: it stays in the rotation, and half of the requests need a second attempt.",
 		runner.FailsOn("detect"),
 		func(s *runner.Scenario) {
 			confident := pool

@@ -36,9 +36,10 @@ func protectionDegrade() []runner.Scenario {
 		Load: load.HTTP{
 			Rate: 60, Path: "/dependent", Degraded: protect.DegradedHeader, Clients: 64, Timeout: time.Second,
 		},
-		Faults:   faults.Schedule{faults.At(2*time.Second, faults.Kill(harness.Named(protection.DependencyName))).Lasting(3 * time.Second)},
-		Duration: 8 * time.Second,
-		SLO:      record.SLO{Latency: 600 * time.Millisecond, Success: 0.99, Stable: time.Second},
+		Faults:     faults.Schedule{faults.At(2*time.Second, faults.Kill(harness.Named(protection.DependencyName))).Lasting(3 * time.Second)},
+		Duration:   8 * time.Second,
+		SLO:        record.SLO{Latency: 600 * time.Millisecond, Success: 0.99, Stable: time.Second},
+		Resolution: 250 * time.Millisecond,
 		Promises: runner.Promises{
 			runner.NoErrors(),
 			runner.Availability(1, 0.999),

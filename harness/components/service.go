@@ -47,6 +47,9 @@ func runService(ctx context.Context, s *Settings) error {
 	}
 	liveness := s.Choice(keyLiveness, healthOfItself, healthOfDependency)
 	readiness := s.Choice(keyReadiness, healthOfItself, healthOfDependency)
+	if settings.Workers < 1 {
+		s.fail(keyWorkers, "0", "at least 1")
+	}
 	if err := s.Check(); err != nil {
 		return err
 	}

@@ -19,7 +19,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -29,7 +28,6 @@ import (
 	"github.com/hadrill/hadrill/harness/components"
 	"github.com/hadrill/hadrill/harness/components/gateway"
 	"github.com/hadrill/hadrill/harness/components/registry"
-	"github.com/hadrill/hadrill/harness/internal/probe"
 )
 
 // Names of the nodes. Services and their own dependencies are numbered from 1.
@@ -171,7 +169,7 @@ func (c Chain) service(dependency netip.Addr) map[string]string {
 	}
 }
 
-// gateway is the gateway's node. It is ready when it knows its instances.
+// gateway is the gateway's node.
 func (c Chain) gateway(env *harness.Env, instances []registry.Instance) (harness.NodeSpec, error) {
 	routes := slices.Clone(c.Routes)
 	for i := range routes {
@@ -184,13 +182,5 @@ func (c Chain) gateway(env *harness.Env, instances []registry.Instance) (harness
 	if err != nil {
 		return harness.NodeSpec{}, fmt.Errorf("protection.Chain: %w", err)
 	}
-	spec := components.Spec(env, "gateway", GatewayName, map[string]string{"HADRILL_ROUTES": text})
-	spec.Ready = func(ctx context.Context, n *harness.Node) error {
-		answer, err := probe.Once(ctx, env.Data(), netip.AddrPortFrom(n.Addr(), gateway.DefaultAdminPort), "/ready")
-		if err == nil && answer.Status != http.StatusOK {
-			err = fmt.Errorf("%s answered %d %s", n.Name(), answer.Status, answer.Body)
-		}
-		return err
-	}
-	return spec, nil
+	return components.GatewaySpec(env, GatewayName, map[string]string{"HADRILL_ROUTES": text}), nil
 }
