@@ -109,3 +109,9 @@ func SurgeRecovery(target, limit time.Duration) record.Objective {
 func NoRestarts() record.Objective {
 	return record.Objective{Name: "restarts", Kind: record.KindRedundancy, Unit: "restarts"}
 }
+
+// Removed promises how long after the fault a node that lost its life was still
+// sent requests: until the last of those who route believes it primary no more.
+func Removed(node string, target, limit time.Duration) record.Objective {
+	return record.Objective{Name: "removed." + node, Kind: record.KindRTO, Unit: "s", Target: target.Seconds(), Limit: limit.Seconds()}
+}

@@ -45,6 +45,7 @@ type quantity struct {
 //	              exposed  restarts
 //	              lost  rpo.ops  rpo.seconds  split_brain  duplicates  phantoms
 //	              acknowledged.{p50,p99,p999}      latency of acknowledged writes
+//	              owner.overlap  owner.gap
 //	              calibration.error
 //	              check.NAME
 //
@@ -55,6 +56,9 @@ func (a *analysis) measure(name string) (q quantity, known bool) {
 	}
 	if node, ok := strings.CutPrefix(name, "returned."); ok {
 		return a.returned(node), true
+	}
+	if node, ok := strings.CutPrefix(name, "removed."); ok {
+		return a.removed(node), true
 	}
 	base, lane, scoped := strings.Cut(name, "@")
 	s, l := a.all, a.latencies
@@ -69,6 +73,8 @@ func (a *analysis) measure(name string) (q quantity, known bool) {
 	} else if base == "restarts" {
 		return a.restarts(), true
 	} else if q, known = a.ofLedger(base); known {
+		return q, true
+	} else if q, known = a.ofOwners(base); known {
 		return q, true
 	} else if q, known = a.ofAcknowledged(base); known {
 		return q, true
