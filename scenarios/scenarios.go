@@ -37,7 +37,9 @@
 //	                                                            bank-repeatable-read
 //	disk/redis-single       null, power-cut, -everysec,         power-cut-lying-disk, -no-sync,
 //	                        disk-full                           -everysec-no-sync, disk-full-always
-//	e2e/orders              null, service-kill                  service-kill-no-idempotency-key, -no-outbox
+//	e2e/orders              null, service-kill,                 service-kill-no-idempotency-key,
+//	                        every-hop-kill, -pause, -cut        service-kill-no-outbox
+//	release/scale           out-and-in                          out-and-in-cold
 //	release/rolling         instances, gateway-upgrade,         instances-at-once,
 //	                        everything, nginx-instances,        nginx-instances-no-next-upstream,
 //	                        nginx-reload                        nginx-instances-fail-timeout
@@ -88,6 +90,7 @@ func All() []runner.Scenario {
 		mysqlIsolation(),
 		rabbitMQ(),
 		releaseRolling(),
+		releaseScale(),
 		endToEnd(),
 		diskRedisSingle(),
 		gatewayBalance(),

@@ -3,10 +3,14 @@ package components
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"net/netip"
 	"os"
 
+	"github.com/hadrill/hadrill/harness"
 	"github.com/hadrill/hadrill/harness/components/gateway"
 	discovery "github.com/hadrill/hadrill/harness/components/registry"
+	"github.com/hadrill/hadrill/harness/internal/probe"
 )
 
 var _ = register("gateway", runGateway)
@@ -80,4 +84,26 @@ func readRegistry(s *Settings) discovery.Config {
 		s.fail(keyRegistry, text, "IP:port,IP:port")
 	}
 	return c
+}
+
+// keyGatewayImage names an image that stands in for this gateway.
+const keyGatewayImage = "HADRILL_IMAGE_GATEWAY"
+
+// GatewaySpec declares a node that runs the gateway, ready when it says so
+// itself on its admin port; settings are its HADRILL_* variables. With
+// HADRILL_IMAGE_GATEWAY it is that image's executable /gateway, which keeps the
+// contract of package gateway.
+func GatewaySpec(env *harness.Env, name string, settings map[string]string) harness.NodeSpec {
+	spec := Spec(env, "gateway", name, settings)
+	if os.Getenv(keyGatewayImage) != "" {
+		spec.Component, spec.Command = "gateway", []string{"/gateway"}
+	}
+	spec.Ready = func(ctx context.Context, n *harness.Node) error {
+		answer, err := probe.Once(ctx, env.Data(), netip.AddrPortFrom(n.Addr(), gateway.DefaultAdminPort), "/ready")
+		if err == nil && answer.Status != http.StatusOK {
+			err = fmt.Errorf("%s is not ready: %d %s", n.Name(), answer.Status, answer.Body)
+		}
+		return err
+	}
+	return spec
 }

@@ -45,8 +45,8 @@
 // # Ports, environment, signals
 //
 // The contract of the image, for HADRILL_IMAGE_GATEWAY as well. A replacement
-// is started with no arguments but its own entrypoint's and must read at least
-// HADRILL_NODE and HADRILL_ROUTES; it may refuse, with exit code 64 and one line
+// is an image with an executable /gateway, started without arguments, that reads
+// at least HADRILL_NODE and HADRILL_ROUTES; it may refuse, with exit code 64 and one line
 // naming the key, what it cannot do.
 //
 //	port 8080  HADRILL_PORT        requests

@@ -31,6 +31,8 @@ type instance struct {
 	ejected  int       // ejections in a row
 	until    time.Time // end of the ejection
 	joined   time.Time // when it came into the rotation; zero: it is out
+	said     time.Time // when a failed attempt was last told
+	unsaid   int       // failed attempts since
 }
 
 // cost is what another request would meet: the expected latency, times those

@@ -12,6 +12,9 @@ import (
 	"github.com/hadrill/hadrill/harness/components/registry"
 )
 
+// sayPause is the least time between two lines on failed attempts at an instance.
+const sayPause = 100 * time.Millisecond
+
 // rotation is the instances of one route, and those of them that requests are
 // sent to. An instance is in when nothing speaks against it:
 //
@@ -168,6 +171,10 @@ func (p *rotation) warm(now time.Time, v *view, candidates []*instance, key uint
 	p.mu.Unlock()
 	if share := max(0.1, age.Seconds()/p.route.SlowStart.Std().Seconds()); share < 1 && rand.Float64() >= share {
 		others := slices.DeleteFunc(candidates, func(i *instance) bool { return i == chosen })
+		if p.route.Balance == RoundRobin {
+			// Its turn is over; another's is not to be used up for it.
+			return twoChoices(others, key)
+		}
 		chosen = p.choose(others, key)
 	}
 	return chosen
@@ -182,11 +189,17 @@ func (p *rotation) outcome(i *instance, took time.Duration, failure string) {
 	}
 	i.latency.observe(now, took)
 	o := p.route.Outlier
-	if o == nil {
+	if o == nil && failure == "" {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if failure != "" {
+		p.tell(now, i, failure)
+	}
+	if o == nil {
+		return
+	}
 	if failure == "" {
 		i.failures = 0
 		if !now.Before(i.until.Add(o.Eject.Std())) {
@@ -203,6 +216,17 @@ func (p *rotation) outcome(i *instance, took time.Duration, failure string) {
 	// On its return one more failure is enough.
 	i.failures = o.Failures - 1
 	p.settle(now, fmt.Sprintf("outlier: %d failures in a row, the last: %s", o.Failures, failure))
+}
+
+// tell says that an attempt failed, and how many did since it was last said: a
+// dead instance shows in the log for as long as it is sent requests.
+func (p *rotation) tell(now time.Time, i *instance, failure string) {
+	i.unsaid++
+	if now.Sub(i.said) < sayPause {
+		return
+	}
+	p.say(fmt.Sprintf("attempt: %s of %s failed: %s (%d since last said)", i.id, p.route.Name, failure, i.unsaid))
+	i.said, i.unsaid = now, 0
 }
 
 // mayEject tells whether one more may be out.

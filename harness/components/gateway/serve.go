@@ -29,6 +29,7 @@ type server struct {
 	sockets  listeners
 	traffic  *http.Server
 	admin    *http.Server
+	begin    <-chan struct{} // nothing is accepted before; nil: at once
 	draining atomic.Bool
 	open     atomic.Int64 // client connections
 }
@@ -110,6 +111,13 @@ func (s *server) serve(stop, handover context.Context) error {
 	}()
 	defer func() { end(); <-watched }()
 	serving := func(h *http.Server, l net.Listener) {
+		if s.begin != nil {
+			select {
+			case <-s.begin:
+			case <-running.Done():
+				return
+			}
+		}
 		if err := h.Serve(l); !errors.Is(err, http.ErrServerClosed) && !s.draining.Load() {
 			failed <- fmt.Errorf("serve: %w", err)
 		}

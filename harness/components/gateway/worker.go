@@ -44,8 +44,10 @@ func withPorts(c Config) Config {
 // Work is a worker of a supervisor: it serves on the sockets that it inherited
 // until ctx ends (it drains as Serve does), until the supervisor hands over to
 // another worker (SIGUSR1; it stops accepting at once and drains), or until the
-// supervisor has died.
+// supervisor has died. The first worker accepts at once, one that follows when
+// it is ready.
 func Work(ctx context.Context, c Config, s Seams) error {
+	first := os.Getenv(KeyWorker) == "1"
 	g, err := New(c, s)
 	if err != nil {
 		return err
@@ -64,14 +66,20 @@ func Work(ctx context.Context, c Config, s Seams) error {
 		_, _ = life.Read(make([]byte, 1)) // returns when the other end is closed
 		cancel()
 	}()
-	go announce(ctx, g)
-	return newServer(g, sockets).serve(ctx, handover)
+	server, ready := newServer(g, sockets), make(chan struct{})
+	if !first {
+		// Until it knows its instances, requests are better off with its
+		// predecessor, or in the queue.
+		server.begin = ready
+	}
+	go announce(ctx, g, ready)
+	return server.serve(ctx, handover)
 }
 
-// announce tells the supervisor once when the gateway is ready.
-func announce(ctx context.Context, g *Gateway) {
-	ready := os.NewFile(fdReady, "ready")
-	defer ready.Close()
+// announce tells the supervisor, and closes ready, when the gateway is ready.
+func announce(ctx context.Context, g *Gateway, ready chan<- struct{}) {
+	supervisor := os.NewFile(fdReady, "ready")
+	defer supervisor.Close()
 	told := false
 	for g.Ready() != nil {
 		if !told {
@@ -85,5 +93,6 @@ func announce(ctx context.Context, g *Gateway) {
 		}
 	}
 	g.say("ready")
-	_, _ = ready.Write([]byte{1}) // a supervisor that has gone needs no answer
+	close(ready)
+	_, _ = supervisor.Write([]byte{1}) // a supervisor that has gone needs no answer
 }
