@@ -47,8 +47,10 @@ type SweepCard struct {
 	Points   []SweepMark `json:"points"`
 }
 
-// Price is the line rto = Fixed + PerSecond*setting through all counted runs
-// (Theil-Sen): what a second of the setting costs, and what no setting removes.
+// Price is the line rto = Fixed + PerSecond*setting (Theil-Sen): what a second
+// of the setting costs, and what no setting removes. It goes through the runs
+// of the places at which every counted run recovered: how long it takes at the
+// others is not known.
 type Price struct {
 	PerSecond float64 `json:"per_second"`
 	Fixed     float64 `json:"fixed_s"`
@@ -116,7 +118,6 @@ func leftOut(r *record.Result) string {
 func (s Sweep) Card(dir string) *SweepCard {
 	c := &SweepCard{Schema: SweepSchema, Scenario: s.Scenario, Setting: s.Setting, Unit: s.Unit, Doc: s.Doc, Command: s.Command, Points: []SweepMark{}}
 	var x, y []float64
-	ended := true
 	for _, p := range s.Points {
 		m := SweepMark{Label: p.Label, Value: p.Value, Broken: p.Broken, Runs: []SweepRun{}, Figures: []SweepFigure{}}
 		var counted []*record.Result
@@ -144,15 +145,14 @@ func (s Sweep) Card(dir string) *SweepCard {
 				m.Figures = append(m.Figures, f)
 			}
 		}
-		if rto := m.figure("rto"); rto != nil {
-			ended = ended && !slices.Contains(rto.Censored, true)
+		if rto := m.figure("rto"); rto != nil && rto.open() == 0 {
 			for _, v := range rto.Values {
 				x, y = append(x, p.Value), append(y, v)
 			}
 		}
 		c.Points = append(c.Points, m)
 	}
-	if slope, fixed, ok := measure.TheilSen(x, y); ok && s.Unit == "s" && ended {
+	if slope, fixed, ok := measure.TheilSen(x, y); ok && s.Unit == "s" {
 		c.Price = &Price{PerSecond: slope, Fixed: fixed, Runs: len(y)}
 	}
 	return c
@@ -200,13 +200,18 @@ func (m *SweepMark) figure(name string) *SweepFigure {
 // Text prints the figure: "1.72 s", and "> 9 s" when the median run had not
 // recovered.
 func (f *SweepFigure) Text() string {
-	n := 0
+	n := f.open()
+	return map[bool]string{true: "> "}[2*n >= len(f.Values) && n > 0] + Value(f.Median, f.Unit)
+}
+
+// open counts the runs whose value is a lower bound.
+func (f *SweepFigure) open() (n int) {
 	for _, c := range f.Censored {
 		if c {
 			n++
 		}
 	}
-	return map[bool]string{true: "> "}[2*n >= len(f.Values) && n > 0] + Value(f.Median, f.Unit)
+	return n
 }
 
 // Range prints the span of the runs, "" for a single one.
@@ -225,8 +230,12 @@ func (c *SweepCard) Sentence() string {
 	}
 	var measured []*SweepMark
 	for i := range c.Points {
-		if c.Points[i].Counted > 0 {
-			measured = append(measured, &c.Points[i])
+		m := &c.Points[i]
+		if m.Counted > 0 {
+			measured = append(measured, m)
+		}
+		if rto := m.figure("rto"); rto != nil && rto.open() > 0 {
+			text += fmt.Sprintf("At %s %d of %s had not recovered when the load ended. ", m.Label, rto.open(), plural(m.Counted, "run", "runs"))
 		}
 	}
 	if len(measured) < 2 {

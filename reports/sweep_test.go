@@ -74,14 +74,25 @@ func TestWhatWasNotMeasuredWellDoesNotCount(t *testing.T) {
 	assert.Equal(t, 2, card.Points[0].Passed)
 }
 
-func TestARunThatDidNotRecoverGivesNoPriceAndIsSaidTo(t *testing.T) {
+func TestAPlaceWhereRunsDidNotRecoverHasNoPartInThePriceAndIsNamed(t *testing.T) {
 	s := priced()
-	for _, r := range s.Points[2].Results[:2] {
+	four := s.Points[2]
+	four.Label, four.Value = "4s", 4
+	s.Points = append(s.Points, four)
+	for _, r := range s.Points[0].Results[:2] {
 		r.Incidents[0].Censored = true
 	}
+	for i := range four.Results {
+		four.Results[i].Figures = []record.Figure{{Name: "rto", Unit: "s", Value: 2.2}}
+	}
 	card := s.Card("")
-	assert.Nil(t, card.Price)
-	assert.Equal(t, "> 2.2 s", card.Cells()[3][1])
+	assert.Equal(t, "> 700 ms", card.Cells()[1][1])
+	assert.Contains(t, card.Sentence(), "At 500ms 2 of 3 runs had not recovered when the load ended.")
+	require.NotNil(t, card.Price)
+	assert.Equal(t, 9, card.Price.Runs)
+
+	s.Points = s.Points[:3]
+	assert.Nil(t, s.Card("").Price, "two places make no line")
 }
 
 func TestASweepOfNothingSaysSo(t *testing.T) {
