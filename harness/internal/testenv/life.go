@@ -1,0 +1,83 @@
+package testenv
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/client"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hadrill/hadrill/harness"
+)
+
+// Life measures what a drill on a system costs beside the drill, b.N times:
+// how long from no network to a system that has settled and from there to
+// nothing left, and the memory that its processes hold once it has settled.
+//
+//	go test ./harness/redis -run '^$' -bench Life -benchtime 7x
+func Life(b *testing.B, system harness.System) {
+	b.Helper()
+	ctx, eng := Engine(b)
+	times := map[string][]float64{}
+	note := func(part string, v float64) { times[part] = append(times[part], v) }
+	for range b.N {
+		began := time.Now()
+		env, err := harness.NewEnv(ctx, eng, harness.Options{Run: RunID(), Dir: b.TempDir()})
+		require.NoError(b, err)
+		running, err := system.Start(ctx, env)
+		require.NoError(b, err)
+		note("started-s", time.Since(began).Seconds())
+		if s, ok := running.(harness.Settler); ok {
+			require.NoError(b, s.Settle(ctx))
+		}
+		note("ready-s", time.Since(began).Seconds())
+		total := 0.0
+		for _, n := range running.Nodes() {
+			held, err := memoryOf(ctx, eng.Client(), n.ContainerID())
+			require.NoError(b, err)
+			total += held
+		}
+		note("memory-MiB", total)
+		if s, ok := running.(harness.Stopper); ok {
+			require.NoError(b, s.Stop(ctx))
+		}
+		ending := time.Now()
+		require.NoError(b, env.Close(ctx))
+		note("closed-s", time.Since(ending).Seconds())
+	}
+	for _, part := range []string{"started-s", "ready-s", "memory-MiB", "closed-s"} {
+		v := times[part]
+		slices.Sort(v)
+		n := len(v)
+		b.ReportMetric(v[n/2], part)
+		b.Logf("%s: median %.2f, min %.2f, max %.2f, n=%d", part, v[n/2], v[0], v[n-1], n)
+	}
+}
+
+// memoryOf is what a container's processes hold, in MiB: anonymous memory and
+// not the page cache, which the kernel takes back when somebody needs it.
+func memoryOf(ctx context.Context, c *client.Client, container string) (float64, error) {
+	answer, err := c.ContainerStats(ctx, container, client.ContainerStatsOptions{})
+	if err != nil {
+		return 0, fmt.Errorf("memory of %s: %w", container, err)
+	}
+	defer answer.Body.Close()
+	var stats struct {
+		Memory struct {
+			Stats map[string]uint64 `json:"stats"`
+		} `json:"memory_stats"`
+	}
+	if err := json.NewDecoder(answer.Body).Decode(&stats); err != nil {
+		return 0, fmt.Errorf("memory of %s: %w", container, err)
+	}
+	for _, name := range []string{"total_rss", "anon"} { // control groups v1, v2
+		if held, ok := stats.Memory.Stats[name]; ok {
+			return float64(held) / (1 << 20), nil
+		}
+	}
+	return 0, fmt.Errorf("memory of %s: the engine tells neither total_rss nor anon", container)
+}
