@@ -47,13 +47,13 @@ func inherited() (listeners, error) {
 }
 
 // secured puts TLS before the traffic, if the configuration has a certificate.
-func secured(l net.Listener, c TLS) (net.Listener, error) {
+func secured(l net.Listener, c TLS, say func(line string)) (net.Listener, error) {
 	if c == (TLS{}) {
 		return l, nil
 	}
-	pair, err := tls.LoadX509KeyPair(c.Cert, c.Key)
+	shown, err := newCertificates(c, say)
 	if err != nil {
-		return nil, fmt.Errorf("HADRILL_TLS_CERT, HADRILL_TLS_KEY: %w", err)
+		return nil, err
 	}
-	return tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}), nil
+	return tls.NewListener(l, &tls.Config{GetCertificate: shown.get, MinVersion: tls.VersionTLS12}), nil
 }

@@ -95,7 +95,7 @@ func (s *server) routes() http.Handler {
 // serve serves until stop or handover ends, then drains and returns.
 func (s *server) serve(stop, handover context.Context) error {
 	defer s.admin.Close()
-	front, err := secured(s.sockets.traffic, s.gateway.config.TLS)
+	front, err := secured(s.sockets.traffic, s.gateway.config.TLS, s.gateway.say)
 	if err != nil {
 		return errors.Join(err, s.sockets.close())
 	}
