@@ -42,6 +42,7 @@ func entryVIP() []runner.Scenario {
 		runner.RTO(400*time.Millisecond, time.Second),
 		runner.Availability(0.93, 0.85),
 		runner.NoFindings(check.SingleOwner),
+		runner.OwnerGap(400*time.Millisecond, time.Second),
 	}
 
 	kill := safe
@@ -123,9 +124,10 @@ func entryVIP() []runner.Scenario {
 	leased.Doc = "The owner dies under an arbiter: its lease must run out before the other may have the address, which is the price of never having two owners."
 	leased.System = arbitrated
 	leased.Promises = runner.Promises{
-		runner.RTO(1200*time.Millisecond, 2*time.Second),
+		runner.RTO(1200*time.Millisecond, 2500*time.Millisecond),
 		runner.Availability(0.85, 0.7),
 		runner.NoFindings(check.SingleOwner),
+		runner.OwnerGap(1200*time.Millisecond, 2500*time.Millisecond),
 	}
 
 	return []runner.Scenario{null, kill, comeback, stop, dead, unchecked, pause, cut, alone, leased}
