@@ -129,7 +129,7 @@ func redisCluster() []runner.Scenario {
 			s.Profile = runner.Nightly
 		})
 
-	return []runner.Scenario{null, kill, pause, follower, partition, noReplica, fullCoverage, staleMap}
+	return append([]runner.Scenario{null, kill, pause, follower, partition, noReplica, fullCoverage, staleMap}, clusterVariants(kill, sound)...)
 }
 
 // clusterNodeTimeout prices cluster-node-timeout: how long a primary may be

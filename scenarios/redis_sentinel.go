@@ -92,7 +92,7 @@ func redisSentinel() []runner.Scenario {
 			s.System = open
 		})
 
-	return []runner.Scenario{null, kill, pause, partition, unguarded}
+	return append([]runner.Scenario{null, kill, pause, partition, unguarded}, sentinelVariants(safe, guarded)...)
 }
 
 // sentinelDownAfter prices down-after-milliseconds: how long a primary may be
