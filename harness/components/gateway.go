@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"strconv"
 
 	"github.com/hadrill/hadrill/harness"
 	"github.com/hadrill/hadrill/harness/components/gateway"
@@ -31,6 +32,7 @@ const (
 //	HADRILL_CACHE            file of the last known instances; "off": none
 //	HADRILL_DRAIN            from "not ready" to no new connections
 //	HADRILL_TLS_CERT, _KEY   PEM files
+//	HADRILL_TRACE            share of requests whose spans are printed, default 0
 func runGateway(ctx context.Context, s *Settings) error {
 	c := gateway.Config{
 		Node: s.Text(KeyNode, ""), Port: s.Port(keyPort, gateway.DefaultPort), AdminPort: s.Port("HADRILL_ADMIN_PORT", gateway.DefaultAdminPort),
@@ -39,9 +41,14 @@ func runGateway(ctx context.Context, s *Settings) error {
 	}
 	c.Cache, c.TLS.Cert, c.TLS.Key = given(c.Cache, "off"), given(c.TLS.Cert, "none"), given(c.TLS.Key, "none")
 	c.Registry = readRegistry(s)
+	share := s.Text("HADRILL_TRACE", "0")
+	var err error
+	if c.Trace, err = strconv.ParseFloat(share, 64); err != nil {
+		s.fail("HADRILL_TRACE", share, "a share from 0 to 1")
+	}
+	c.TraceTo = os.Stdout
 	text := s.Text("HADRILL_ROUTES", "")
 	worker := s.Text(gateway.KeyWorker, "none")
-	var err error
 	if c.Routes, err = gateway.ParseRoutes(text); err != nil && text != "" {
 		s.fail("HADRILL_ROUTES", text, err.Error())
 	}

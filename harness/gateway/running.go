@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -248,6 +249,9 @@ func (r *Running) steady(ctx context.Context) error {
 	return nil
 }
 
+// workerPattern is who speaks, before what a worker says.
+var workerPattern = regexp.MustCompile(`^worker \d+: `)
+
 // Milestone implements harness.Milestones: a service that leaves a rotation is
 // declared dead; changes of the registry's reach, of breakers and of workers
 // are worth keeping.
@@ -264,9 +268,7 @@ func (r *Running) Milestone(node, line string) (harness.Milestone, bool) {
 	if !found {
 		return harness.Milestone{}, false
 	}
-	if _, rest, ok := strings.Cut(text, ": "); ok && strings.HasPrefix(text, "worker ") && !strings.HasPrefix(text, "worker died") {
-		text = rest
-	}
+	text = text[len(workerPattern.FindString(text)):]
 	switch {
 	case strings.HasPrefix(text, "rotation: "):
 		return harness.Milestone{Declared: strings.Contains(text, " leaves "), Keep: true, Text: text}, true

@@ -44,6 +44,7 @@ type attempts struct {
 	guard     protection
 	transport http.RoundTripper
 	metrics   *routeMetrics
+	tracer    *tracer
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -144,6 +145,8 @@ func (a *attempts) send(r *http.Request, i *instance, content content, n int) tr
 	url.Host = i.addr
 	out.URL = &url
 	content.fill(out)
+	ctx, traced := a.tracer.attempt(ctx, out.Header, i, n)
+	out = out.WithContext(ctx)
 	began := time.Now()
 	if deadline, ok := r.Context().Deadline(); ok {
 		remaining(out.Header, deadline, began)
@@ -173,6 +176,7 @@ func (a *attempts) send(r *http.Request, i *instance, content content, n int) tr
 		a.rotation.outcome(i, took, t.failure())
 	}
 	a.metrics.attempt(i.id, t)
+	traced(t.failure())
 	return t
 }
 

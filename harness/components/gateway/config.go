@@ -43,6 +43,8 @@ type Config struct {
 	Cache     string          // file that keeps the last known instances; "": none
 	Drain     time.Duration   // after /ready says 503, before new connections are refused
 	TLS       TLS             // zero: plain HTTP
+	Trace     float64         // share of requests whose spans are written, 0..1
+	TraceTo   io.Writer       // JSON, a line a span; nil: nowhere
 }
 
 // TLS are the files of a certificate and its key, PEM.
@@ -134,6 +136,9 @@ func (c Config) Check() error {
 	}
 	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
 		refuse("HADRILL_TLS_CERT, HADRILL_TLS_KEY: want both or none")
+	}
+	if !(c.Trace >= 0 && c.Trace <= 1) {
+		refuse("HADRILL_TRACE: want a share from 0 to 1")
 	}
 	if c.Drain < 0 {
 		refuse("HADRILL_DRAIN: want a duration of at least 0")

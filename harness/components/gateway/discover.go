@@ -55,7 +55,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	for _, r := range g.routes {
 		r.transport.CloseIdleConnections()
 	}
-	return errors.Join(all...)
+	return errors.Join(append(all, g.tracer.close())...)
 }
 
 // watch follows one route's service.

@@ -62,6 +62,9 @@
 //	HADRILL_CACHE            file of the last known instances, "off" for none
 //	HADRILL_DRAIN            from "not ready" to no new connections
 //	HADRILL_TLS_CERT, _KEY   PEM files
+//	HADRILL_TRACE            share of requests whose spans (OpenTelemetry) go to
+//	                         standard output as JSON, default 0; the header
+//	                         traceparent is passed on in any case
 //
 //	SIGTERM  stop: not ready, HADRILL_DRAIN, no new connections, end of the rest
 //	SIGUSR2  hot upgrade: another process of the same executable file takes

@@ -29,6 +29,7 @@ type Gateway struct {
 	routes  []*route // longest path first
 	handler http.Handler
 	metrics *metrics
+	tracer  *tracer
 	cache   *cache
 }
 
@@ -50,6 +51,10 @@ func New(c Config, s Seams) (*Gateway, error) {
 		s.Say = func(string) {}
 	}
 	g := &Gateway{config: c, say: s.Say, metrics: newMetrics(), cache: &cache{path: c.Cache, lists: map[string][]registry.Instance{}}}
+	var err error
+	if g.tracer, err = newTracer(c.Node, c.Trace, or[io.Writer](c.TraceTo, io.Discard)); err != nil {
+		return nil, err
+	}
 	for _, r := range c.Routes {
 		made, err := g.newRoute(r.filled(), s)
 		if err != nil {
@@ -85,7 +90,7 @@ func (g *Gateway) newRoute(r Route, s Seams) (*route, error) {
 			p.Out.Header["X-Forwarded-For"] = p.In.Header["X-Forwarded-For"]
 			p.SetXForwarded()
 		},
-		Transport:    &attempts{route: r, rotation: made.rotation, guard: guard, transport: made.transport, metrics: figures},
+		Transport:    &attempts{route: r, rotation: made.rotation, guard: guard, transport: made.transport, metrics: figures, tracer: g.tracer},
 		ErrorHandler: g.refuse,
 		ErrorLog:     log.New(io.Discard, "", 0), // every failure is in the metrics
 		BufferPool:   &buffers,
@@ -126,13 +131,17 @@ func (g *Gateway) bounded(route Route, figures *routeMetrics, next http.Handler)
 			figures.request(http.StatusBadRequest, 0)
 			return
 		}
-		ctx, cancel := context.WithTimeout(r.Context(), limit)
+		ctx, traced := g.tracer.request(r, route.Name)
+		ctx, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
 		if route.Balance == ConsistentHash {
 			ctx = context.WithValue(ctx, clientKey{}, r.RemoteAddr)
 		}
 		answer := &counted{ResponseWriter: w}
-		defer func() { figures.request(answer.status, time.Since(began)) }()
+		defer func() {
+			figures.request(answer.status, time.Since(began))
+			traced(answer.status)
+		}()
 		next.ServeHTTP(answer, r.WithContext(ctx))
 	})
 }
