@@ -59,7 +59,8 @@ func Goodput(traces []Trace, capacity float64) *Picture {
 		return p
 	}
 	x := scale{lo: 0, hi: right, a: plotLeft, b: plotRight}
-	y := scale{lo: 0, hi: top, a: plotBottom, b: plotTop}
+	under := plotTop + 13*float64(len(traces)) // the legend
+	y := scale{lo: 0, hi: top, a: plotBottom, b: under}
 	p.text("txb", plotLeft, 12, Start, "good a second, against offered a second")
 	for _, v := range ticks(0, top, 4) {
 		p.line("ax", Point{plotLeft, y.at(v)}, Point{plotRight, y.at(v)})
@@ -70,11 +71,11 @@ func Goodput(traces []Trace, capacity float64) *Picture {
 	}
 	p.text("sft", plotRight, plotHeight-3, End, "offered")
 	p.line("slo", Point{plotLeft, y.at(capacity)}, Point{plotRight, y.at(capacity)})
-	p.text("sft", plotRight, y.at(capacity)-4, End, "capacity")
 	p.line("thr", Point{x.at(0), y.at(0)}, Point{x.at(min(top, right)), y.at(min(top, right))})
 	for k, t := range traces {
-		p.trace(t, x, y, plotTop+12+13*float64(k))
+		p.trace(t, x, y, plotTop+5+13*float64(k))
 	}
+	p.text("txt", plotRight-8, y.at(capacity)-7, End, "capacity")
 	return p
 }
 
@@ -95,7 +96,7 @@ func (p *Picture) trace(t Trace, x, y scale, legend float64) {
 		class = "dtb"
 	}
 	p.disc(class, x.at(offered[last]), y.at(good[last]), fmt.Sprintf("%s: the end", t.Name))
-	p.line(t.Class, Point{plotLeft + 8, legend - 3.5}, Point{plotLeft + 26, legend - 3.5})
-	p.text("txt", plotLeft+30, legend, Start, t.Name)
+	p.line(t.Class, Point{plotLeft, legend - 3.5}, Point{plotLeft + 18, legend - 3.5})
+	p.text("txt", plotLeft+23, legend, Start, t.Name)
 	p.Desc += fmt.Sprintf("%s ends with %.0f of %.0f offered a second being good. ", t.Name, good[last], offered[last])
 }
