@@ -31,7 +31,7 @@ var (
 		Meaning: "the end of connections (FIN, RST) does not arrive: the node keeps what its peers have closed",
 		Ladder:  []Mechanism{Nftables},
 		Proof:   "the rules as the kernel lists them",
-		Healing: "the table is deleted; the ends then arrive with the next retransmission",
+		Healing: "the rules are deleted; the ends then arrive with the next retransmission",
 	})
 )
 

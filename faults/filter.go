@@ -13,7 +13,7 @@ import (
 
 const (
 	filterProof   = "the rules as the kernel lists them; where one packet shows it, counters moved by a peer's"
-	filterHealing = "the table is deleted"
+	filterHealing = "the rules are deleted"
 )
 
 // filtered is every fault that takes some of a link's packets away.

@@ -18,7 +18,7 @@ var (
 		Meaning: "packets between two sides are lost in both directions, without a word to either",
 		Ladder:  []Mechanism{Nftables},
 		Proof:   "the rules as the kernel lists them, and their counters moved by a packet from every peer",
-		Healing: "the tables are deleted; connections resume about one retransmission time-out later",
+		Healing: "the rules are deleted; connections resume about one retransmission time-out later",
 	})
 	_ = describe(Entry{
 		Name:    "one-way",

@@ -90,6 +90,11 @@ func (n *Node) born(pid int) (*Life, error) {
 	if err != nil {
 		return nil, fmt.Errorf("node %s: %w", n.name, err)
 	}
+	if life.exited() {
+		// The engine may name a process that is dead and not yet reaped.
+		life.shut()
+		return nil, fmt.Errorf("node %s: %w", n.name, ErrNotRunning)
+	}
 	n.life = life
 	died, again := n.deaths, n.lives > 0
 	n.lives++
