@@ -48,10 +48,10 @@ func gatewayBalance() []runner.Scenario {
 
 	kill := safe
 	kill.Name = "gateway/balance/kill"
-	kill.Doc = "A service is killed: the requests that find out are made again elsewhere, so no client sees an error, and it is left alone at once."
+	kill.Doc = "A service is killed and comes back: the requests that find out are made again elsewhere, so no client sees an error, and it is left alone at once."
 	kill.Profile = runner.Quick
-	kill.Faults = faults.Schedule{faults.At(2*time.Second, faults.Kill(first))}
-	kill.Duration = 6 * time.Second
+	kill.Faults = faults.Schedule{faults.At(2*time.Second, faults.Kill(first)).Lasting(2 * time.Second)}
+	kill.Duration = 7500 * time.Millisecond
 	kill.Promises = runner.Promises{
 		runner.NoErrors(), runner.Availability(1, 0.999),
 		runner.Detect(150*time.Millisecond, 300*time.Millisecond),
@@ -103,7 +103,7 @@ func gatewayBalance() []runner.Scenario {
 	hashed.Doc = "Requests of one client are kept at one service by consistent hashing, and that one is killed: they all move to another, and no client sees an error."
 	hashed.Profile = runner.Nightly
 	hashed.System = balanced(kill.System, gateway.ConsistentHash)
-	hashed.Faults = faults.Schedule{faults.At(2*time.Second, faults.Kill(pool.Busiest))}
+	hashed.Faults = faults.Schedule{faults.At(2*time.Second, faults.Kill(pool.Busiest)).Lasting(2 * time.Second)}
 	hashed.Promises = runner.Promises{runner.NoErrors(), runner.Availability(1, 0.999), runner.Detect(150*time.Millisecond, 300*time.Millisecond)}
 
 	return []runner.Scenario{null, kill, pause, slow, leastLoaded, hashed, roundRobin}

@@ -51,9 +51,9 @@ func gatewayDiscovery() []runner.Scenario {
 
 	kill := safe
 	kill.Name = "gateway/discovery/kill"
-	kill.Doc = "A service is killed: both gateways leave it alone within 300 ms, long before its lease is over, and no client sees an error."
-	kill.Faults = faults.Schedule{faults.At(2*time.Second, faults.Kill(first))}
-	kill.Duration = 7 * time.Second
+	kill.Doc = "A service is killed and comes back: both gateways leave it alone within 300 ms, long before its lease is over, and no client sees an error."
+	kill.Faults = faults.Schedule{faults.At(2*time.Second, faults.Kill(first)).Lasting(3 * time.Second)}
+	kill.Duration = 9 * time.Second
 	kill.Promises = leaves
 
 	pause := kill
@@ -80,7 +80,7 @@ func gatewayDiscovery() []runner.Scenario {
 	leader := safe
 	leader.Name = "gateway/discovery/registry-leader-kill"
 	leader.Doc = "The registry's leader is killed: nobody can renew a lease for a second, and no request notices."
-	leader.Faults = faults.Schedule{faults.At(2*time.Second, faults.Kill(pool.RegistryLeader))}
+	leader.Faults = faults.Schedule{faults.At(2*time.Second, faults.Kill(pool.RegistryLeader)).Lasting(4 * time.Second)}
 	leader.Duration = 9 * time.Second
 	leader.Promises = unseen
 
@@ -90,9 +90,9 @@ func gatewayDiscovery() []runner.Scenario {
 	cut.Doc = "The gateways are cut off from the whole registry and go on with the last list; a service that dies meanwhile is found by checks, and no client sees an error."
 	cut.Faults = faults.Schedule{
 		faults.At(2*time.Second, faults.Partition{Left: faults.Side{Nodes: gateways}, Right: faults.Side{Nodes: members}}).Lasting(6 * time.Second),
-		faults.At(6*time.Second, faults.Kill(first)),
+		faults.At(5*time.Second, faults.Kill(first)).Lasting(4 * time.Second),
 	}
-	cut.Duration = 11 * time.Second
+	cut.Duration = 13 * time.Second
 	cut.Promises = unseen
 
 	return []runner.Scenario{null, kill, pause, byLease, leader, cut, unchecked}
