@@ -26,6 +26,13 @@
 //
 // Who owns the address is asked of each node's kernel: the address is an
 // entry's if a socket can be bound to it there.
+//
+// What hadrill found: two owners need not be seen by any client. When the wire
+// between the entries is cut, both have the address for as long as the cut
+// lasts, and hardly a request fails, since either answers: availability alone
+// would have passed it. It is what lies behind that suffers, once it matters
+// who is asked. And a frozen owner's kernel goes on holding the address and
+// answering for it; that it is harmless depends on the other's gratuitous ARP.
 package vip
 
 import (
