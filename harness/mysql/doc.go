@@ -50,4 +50,14 @@
 // servers work on a copy. A killed server leaves its socket's lock file, whose
 // process id is somebody's in a restarted container: mysqld then refuses to
 // start, unless the lock is removed.
+//
+// A source that is asked to end (SIGTERM) while commits wait for acknowledgement
+// does not end: its sessions wait for replicas that it no longer serves, and
+// after ten seconds it had to be killed. Give it a time, and a manager that
+// takes over meanwhile.
+//
+// The port 33061 of the manual's examples for Group Replication lies in Linux'
+// ephemeral range. Once in about 90 starts somebody else inside the container
+// had it already, and the member could not join for as long as it tried; the
+// group talks on 13306 here.
 package mysql
