@@ -112,8 +112,9 @@ func (t selftest) scenario() runner.Scenario {
 			Clients: 250, Timeout: 1200 * time.Millisecond},
 		Faults: faults.Schedule{step},
 		// An answer that is late by more than this is not good: less than any
-		// delay that is injected, more than a busy machine adds.
-		SLO:        record.SLO{Latency: 150 * time.Millisecond, Success: 0.99, Stable: 500 * time.Millisecond},
+		// delay that is injected, more than a busy machine adds and than the
+		// resolution, up to which noise is not told from an outage.
+		SLO:        record.SLO{Latency: 280 * time.Millisecond, Success: 0.99, Stable: 500 * time.Millisecond},
 		Duration:   selftestAt + t.lasts + selftestAfter,
 		Promises:   t.promises,
 		Resolution: 250 * time.Millisecond,

@@ -25,7 +25,7 @@ func clockSelftests() []selftest {
 		{
 			fault: faults.ClockFreeze(subject()), doc: "the time that the node shows stands still while the node answers",
 			route: "/clock", lasting: true,
-			promises: append(gone(), tailAtMost(250*time.Millisecond)),
+			promises: append(gone(), tailAtMost(atOnce)),
 		},
 		{
 			fault: faults.ClockStrobe(subject(), time.Second, slice), doc: "the time that the node shows is wrong, then right, then wrong again",

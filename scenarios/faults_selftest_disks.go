@@ -14,7 +14,7 @@ import (
 // diskSelftests damage the subject's disk; the witness asks the subject to
 // write a block and sync it.
 func diskSelftests() []selftest {
-	const late = 200 * time.Millisecond
+	const late = linkDelay
 	all := []selftest{
 		{
 			fault: faults.DiskSlow(subject(), "", late, disk.Sync), doc: "every sync of the node's disk takes longer",
@@ -27,11 +27,11 @@ func diskSelftests() []selftest {
 		},
 		{
 			fault: faults.DiskError(subject(), "", "EIO", 0, disk.Sync), doc: "every sync of the node's disk fails, at once",
-			promises: append(gone(), tailAtMost(250*time.Millisecond)),
+			promises: append(gone(), tailAtMost(atOnce)),
 		},
 		{
 			fault: faults.DiskFull(subject(), "", 0), doc: "the node's disk takes nothing more until there is room again",
-			promises: append(gone(), tailAtMost(250*time.Millisecond)),
+			promises: append(gone(), tailAtMost(atOnce)),
 		},
 	}
 	for i := range all {

@@ -60,7 +60,7 @@ func connectionSelftests() []selftest {
 		},
 		{
 			fault: faults.RefuseConnects(kept), doc: "connections cannot be made: attempts are refused at once",
-			route: "/connect", lasting: true, promises: append(gone(), tailAtMost(250*time.Millisecond)),
+			route: "/connect", lasting: true, promises: append(gone(), tailAtMost(atOnce)),
 		},
 		{
 			fault: faults.SlowClose(kept), doc: "the node does not hear that its peers have hung up",
@@ -80,7 +80,7 @@ func connectionSelftests() []selftest {
 		},
 		{
 			fault: faults.DNSNoSuchName(subject()), doc: "look-ups of the node are answered at once: no such name",
-			route: "/name", asked: components.SubjectNode, lasting: true, promises: append(gone(), tailAtMost(250*time.Millisecond)),
+			route: "/name", asked: components.SubjectNode, lasting: true, promises: append(gone(), tailAtMost(atOnce)),
 		},
 		{
 			fault: faults.DNSFailure(subject()), doc: "look-ups of the node are answered: server failure",

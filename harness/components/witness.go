@@ -78,7 +78,7 @@ func runWitness(ctx context.Context, s *Settings) error {
 	w := &witness{
 		name:   name,
 		base:   "http://" + netip.AddrPortFrom(peer, uint16(srv.port)).String(),
-		client: &http.Client{Timeout: patience, Transport: &http.Transport{Proxy: nil, MaxIdleConnsPerHost: 64}},
+		client: &http.Client{Timeout: patience, Transport: &http.Transport{Proxy: nil, MaxIdleConnsPerHost: 128}},
 	}
 	defer w.client.CloseIdleConnections()
 	means(srv, disk)
