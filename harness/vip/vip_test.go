@@ -83,6 +83,13 @@ func TestNginxPassesOnToEveryBackend(t *testing.T) {
 	require.Contains(t, config, "        server 10.213.0.14:8080 max_fails=1 fail_timeout=10s;\n        server 10.213.0.15:8080 ")
 }
 
+func TestBackendsThatOthersStartTakeThePlaceOfItsOwn(t *testing.T) {
+	p := Pair{Proxy: Nginx, Others: []string{"orders-1"}, PassOn: time.Second}.filled()
+	require.NoError(t, p.check())
+	require.Zero(t, p.Backends)
+	require.Contains(t, p.nginx(backends), "            proxy_read_timeout 1000ms;\n")
+}
+
 func TestADeclarationThatCannotBeMeantIsRefused(t *testing.T) {
 	good := Pair{Proxy: Nginx}
 	require.NoError(t, good.filled().check())

@@ -37,7 +37,10 @@ func (Whole) Name() string { return "zones-whole" }
 func (w Whole) Start(ctx context.Context, env *harness.Env) (harness.Running, error) {
 	w.Shop.Door = vip.SharedName
 	w.Entry.Others = nil
-	for i := range max(w.Shop.Instances, 2) {
+	if w.Shop.Instances == 0 {
+		w.Shop.Instances = 2 // one a zone
+	}
+	for i := range w.Shop.Instances {
 		w.Entry.Others = append(w.Entry.Others, "orders-"+strconv.Itoa(i+1))
 	}
 	r := &RunningWhole{}
