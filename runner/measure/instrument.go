@@ -38,8 +38,18 @@ func (l *lag) add(op *record.Op, resolution time.Duration) {
 	}
 }
 
+// badShare is the share of operations that were not good.
+func badShare(lanes []*series) float64 {
+	good, all := 0, 0
+	for _, s := range lanes {
+		good, all = good+s.goodIn(0, s.len()), all+s.len()
+	}
+	return 1 - ratio(good, max(all, 1))
+}
+
 // instrument judges the measurement itself. Noise is what timings may be off
-// by: the control lane's worst gap, and the worst lag of a saturated generator.
+// by: the control lane's worst gap, and of a saturated generator its worst lag
+// or all the time for which the control lane was not good, whichever is more.
 func (a *analysis) instrument(control []*series, errors []int) {
 	in := &a.result.Instrument
 	in.Resolution = a.resolution.Seconds()
@@ -71,7 +81,9 @@ func (a *analysis) instrument(control []*series, errors []int) {
 	}
 	if l := a.controlLag; l.saturated() {
 		in.Saturated = true
-		a.noise = max(a.noise, l.worst)
+		// A starved generator loses operations all the time, not in one gap:
+		// what the untouched lane lost, the others lost for the same reason.
+		a.noise = max(a.noise, l.worst, time.Duration(badShare(control)*float64(a.run.length())))
 		in.Reason = fmt.Sprintf("the load generator was saturated: %d of %d operations of the control lane started more than %s late, the worst %s",
 			l.late, l.intended, human(in.Resolution, "s"), human(l.worst.Seconds(), "s"))
 	}

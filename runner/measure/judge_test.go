@@ -167,3 +167,27 @@ func TestAnAlertThatNeverComesFailsDetection(t *testing.T) {
 	assert.Equal(t, record.Pass, r.Verdict, r.Reason)
 	assert.Equal(t, 4.0, value(r.Judgements[0].Value))
 }
+
+// A starved machine starts everything late, all the time: many short delays
+// and no single gap. What the untouched lane loses is not the target's doing.
+func TestWhatAStarvedGeneratorLosesOnEveryLaneAccusesNobody(t *testing.T) {
+	starve := func(s *story, lane uint8) {
+		i := 0
+		s.each(lane, 0, s.length, func(op *record.Op) {
+			if i++; i%10 != 0 { // nine of ten, never two hundred milliseconds without a good one
+				op.Start, op.Outcome = op.Intended.Add(80*ms), record.Fail
+			}
+		})
+	}
+	tell := func(lanes ...uint8) *record.Result {
+		s := newStory(12*time.Second).promise(
+			record.Objective{Name: "errors", Kind: record.KindAvailability, Unit: "ops"},
+			ratioObjective("availability.requests", 0.999))
+		for _, lane := range lanes {
+			starve(s, lane)
+		}
+		return s.analyze()
+	}
+	assert.Equal(t, record.Inconclusive, tell(0, 1).Verdict)
+	assert.Equal(t, record.Failed, tell(0).Verdict, "with a quiet control lane it is the target")
+}
