@@ -16,7 +16,8 @@
 //	                        backend-pause, backend-drain
 //	zones/dual-active       null, far, zone-kill,               zone-kill-no-spare-capacity,
 //	                        zone-kill-return, zone-cut,         zone-kill-majority-inside,
-//	                        zone-one-way                        zone-cut-two-writers
+//	                        zone-one-way, orders-null,          zone-cut-two-writers,
+//	                        orders-zone-kill, orders-zone-cut   orders-zone-kill-no-idempotency-key
 //	cache/redis-sentinel    null, primary-kill, -pause,         primary-partition-unguarded
 //	                        -partition
 //	cache/redis-cluster     null, primary-kill, -pause,         primary-kill-no-replica,
@@ -51,8 +52,9 @@
 //	                        registry-cut-kill
 //	protection/breaker      hang                                hang-no-breaker
 //	protection/degrade      kill, hang                          kill-no-fallback
-//	protection/overload     surge, ramp, stall                  surge-unbounded, ramp-unbounded,
-//	                                                            stall-retry-storm
+//	protection/overload     surge, ramp, stall,                 surge-unbounded, ramp-unbounded,
+//	                        collapse-drained                    stall-retry-storm, collapse-load-kept
+//	cache/avalanche         kill                                kill-no-guards
 //	monitor/health          dependency-of-one, -of-all          dependency-of-all-restart-storm,
 //	                                                            dependency-of-one-always-ready
 //	faults/selftest         one a fault of the catalogue        partition-, delay-, clock-jump-of-a-stranger,
@@ -98,7 +100,9 @@ func All() []runner.Scenario {
 		protectionBreaker(),
 		protectionDegrade(),
 		protectionOverload(),
+		cacheAvalanche(),
 		monitorHealth(),
+		securityTLS(),
 	)
 }
 

@@ -1,0 +1,76 @@
+package scenarios
+
+import (
+	"time"
+
+	"github.com/hadrill/hadrill/faults"
+	"github.com/hadrill/hadrill/harness"
+	"github.com/hadrill/hadrill/harness/secure"
+	"github.com/hadrill/hadrill/runner"
+	"github.com/hadrill/hadrill/runner/load"
+	"github.com/hadrill/hadrill/runner/record"
+)
+
+// securityTLS is row security/tls: https whose certificates live for seconds
+// and are renewed under load. Every request of the fresh lane is a full
+// handshake, and none may fail: not while a renewal is read, and not when an
+// old certificate ends. The pooled lane keeps its connections, which no
+// renewal may cut.
+func securityTLS() []runner.Scenario {
+	safe := runner.Scenario{
+		Row:        "security/tls",
+		Profile:    runner.Nightly,
+		System:     secure.Edge{Server: secure.Nginx, Lifetime: 5 * time.Second, Ahead: 3 * time.Second},
+		Load:       load.HTTP{Rate: 200, Path: "/"},
+		Duration:   8 * time.Second,
+		SLO:        record.SLO{Latency: 500 * time.Millisecond, Success: 0.999, Stable: 3 * time.Second},
+		Resolution: 250 * time.Millisecond,
+		Weight:     runner.Light,
+		Promises:   runner.Promises{runner.NoErrors(), runner.Availability(1, 0.999), runner.LatencyP99(50*time.Millisecond, 500*time.Millisecond)},
+	}
+
+	renewal := safe
+	renewal.Name = "security/tls/renewal"
+	renewal.Profile = runner.Quick
+	renewal.Doc = "Certificates of 5 s are renewed 3 s before their end and nginx is told: not one handshake fails, no kept connection is cut, and nothing warns."
+
+	noReload := twin(renewal, "renewal-no-reload",
+		"Twin: the file is renewed and nginx is never told. certwatch, which looks at what clients are shown, warns 1.5 s before the end; then every new connection is refused by its client.",
+		runner.FailsOn("errors", "availability.requests"),
+		func(s *runner.Scenario) {
+			e := s.System.(secure.Edge)
+			e.NoReload = true
+			s.System = e
+		})
+
+	stranger := twin(renewal, "renewal-wrong-chain",
+		"Twin: the renewed certificate is signed by an authority that no client trusts. It is read at once, and every new connection is refused from then on.",
+		runner.FailsOn("errors", "availability.requests"),
+		func(s *runner.Scenario) {
+			e := s.System.(secure.Edge)
+			e.Stranger = true
+			s.System = e
+		})
+	stranger.Profile = runner.Nightly
+
+	many := renewal
+	many.Name = "security/tls/renewal-many"
+	many.Profile = runner.Nightly
+	many.Doc = "The same over 20 000 handshakes: 600 new connections a second for 36 s, eighteen renewals."
+	many.Load = load.HTTP{Rate: 600, Path: "/", Connections: []string{load.Fresh}}
+	many.Duration = 36 * time.Second
+	many.Weight = runner.Medium
+
+	gateway := renewal
+	gateway.Name = "security/tls/gateway-renewal"
+	gateway.Profile = runner.Nightly
+	gateway.Doc = "The gateway looks at its certificate's file itself: renewals need no signal, and not one handshake fails."
+	gateway.System = secure.Edge{Server: secure.Gateway, Lifetime: 5 * time.Second, Ahead: 3 * time.Second}
+
+	jump := gateway
+	jump.Name = "security/tls/gateway-clock-jump"
+	jump.Doc = "The gateway's clock jumps an hour ahead, past the end of its own certificate. A server does not judge the certificate that it shows: its clients, whose clocks are right, see nothing."
+	jump.Faults = faults.Schedule{faults.At(2*time.Second, faults.ClockJump(harness.Named(secure.Gateway), time.Hour)).Lasting(3 * time.Second)}
+
+	return []runner.Scenario{renewal, noReload, stranger, many, gateway, jump}
+}
