@@ -24,9 +24,10 @@ func kafkaBase() runner.Scenario {
 		Row:        "mq/kafka",
 		Profile:    runner.Nightly,
 		System:     kafkaSystem(),
-		Load:       load.Queues{Rate: 200, Queues: 3, Consumers: 3, Clients: 16, Timeout: time.Second},
+		Load:       load.Queues{Rate: 100, Queues: 3, Consumers: 3, Clients: 16, Timeout: time.Second},
 		SLO:        record.SLO{Latency: 500 * time.Millisecond, Success: 0.99, Stable: 2 * time.Second},
 		Resolution: 250 * time.Millisecond,
+		Weight:     runner.Exclusive, // three Java processes that start take both processors
 	}
 }
 
@@ -90,8 +91,8 @@ func mqKafka() []runner.Scenario {
 	partition.Doc = "The leader and some clients are cut off from everything else: it confirms nothing to them, the others elect, and healed it follows."
 	partition.Clients = []string{"minority"}
 	partition.Load = load.Combine(
-		load.Queues{Rate: 150, Queues: 3, Consumers: 3, Clients: 16, Timeout: time.Second},
-		load.CutOff(load.Queues{Rate: 50, Queues: 3, Consumers: 1, Clients: 8, Timeout: time.Second, Zone: "minority"}),
+		load.Queues{Rate: 75, Queues: 3, Consumers: 3, Clients: 16, Timeout: time.Second},
+		load.CutOff(load.Queues{Rate: 25, Queues: 3, Consumers: 1, Clients: 8, Timeout: time.Second, Zone: "minority"}),
 	)
 	partition.Faults = faults.Schedule{
 		faults.At(2*time.Second, faults.Partition{
@@ -184,7 +185,7 @@ func kafkaTwins(kill, follower runner.Scenario) []runner.Scenario {
 	keeper.Name = "mq/kafka/replication-cut-leader-kill-return"
 	keeper.Doc = "The same with min.insync.replicas=1 and clean elections: nobody leads until the leader is back, and it brings back all that it confirmed."
 	keeper.System = alone.System
-	keeper.Load = load.Sets{Rate: 200, Sets: 3, Clients: 16, Timeout: time.Second}
+	keeper.Load = load.Sets{Rate: 100, Sets: 3, Clients: 16, Timeout: time.Second}
 	keeper.Duration = 12 * time.Second
 	keeper.Promises = runner.Promises{runner.NoLostWrites(), runner.NoFindings(check.NoDuplicates)}
 
@@ -197,6 +198,7 @@ func kafkaTwins(kill, follower runner.Scenario) []runner.Scenario {
 	delay.Profile = runner.Nightly
 	delay.Name = "mq/kafka/latency"
 	delay.Doc = "50 ms each way between all nodes: a confirmation takes two fetches of every follower, and nobody loses a session."
+	delay.Load = load.Queues{Rate: 50, Queues: 3, Consumers: 3, Clients: 16, Timeout: time.Second}
 	delay.Faults = faults.Schedule{faults.At(2*time.Second, faults.Delay(between, 50*time.Millisecond))}
 	delay.Promises = kafkaSound(runner.Availability(1, 0.97))
 
@@ -213,7 +215,7 @@ func kafkaTwins(kill, follower runner.Scenario) []runner.Scenario {
 	forever := kafkaSystem()
 	forever.Retention = kafka.RetentionForever
 	jump.System = forever
-	jump.Load = load.Sets{Rate: 200, Sets: 3, Clients: 16, Timeout: time.Second}
+	jump.Load = load.Sets{Rate: 100, Sets: 3, Clients: 16, Timeout: time.Second}
 	jump.Faults = faults.Schedule{faults.At(2*time.Second, faults.ClockJump(harness.Primary, 8*24*time.Hour))}
 	jump.Duration = 8 * time.Second
 	jump.Promises = runner.Promises{runner.Availability(1, 0.97), runner.NoLostWrites(), runner.NoFindings(check.NoDuplicates)}

@@ -42,7 +42,17 @@ func (r *Running) open(ctx context.Context, from harness.Vantage) (*client, erro
 		library.Close()
 		return nil, fmt.Errorf("open client: %w", err)
 	}
+	r.introduce(ctx, library)
 	return &client{running: r, library: library, reader: r.newReader(from)}, nil
+}
+
+// introduce lets a producer be given its number and connect to the first
+// leader, by a record that is not part of any drill. In the midst of a failure
+// that may not be had, and the producer does it with its first operation.
+func (r *Running) introduce(ctx context.Context, library *kgo.Client) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	_ = library.ProduceSync(ctx, &kgo.Record{Topic: warmTopic, Value: encode(0, 0)}).FirstErr()
 }
 
 func (r *Running) seeds() []string {

@@ -14,8 +14,9 @@ import (
 )
 
 const (
-	fetchBytes = 1 << 20
-	fetchWait  = 10 * time.Millisecond // how long a broker waits for something to come
+	fetchMost  = 1 << 20               // bytes at once
+	fetchLeast = 64 << 10              // bytes that are worth an answer before fetchWait
+	fetchWait  = 50 * time.Millisecond // how long a broker lets records gather
 )
 
 // A cursor is a place in a partition: the next offset, and the epoch of the
@@ -173,11 +174,11 @@ func (r *reader) fetch(ctx context.Context, partition int32, at cursor) (records
 func fetchRequest(partition, epoch int32, at cursor) *kmsg.FetchRequest {
 	question := kmsg.NewPtrFetchRequest()
 	question.SetVersion(12)
-	question.MaxWaitMillis, question.MinBytes, question.MaxBytes = int32(fetchWait.Milliseconds()), 1, fetchBytes
+	question.MaxWaitMillis, question.MinBytes, question.MaxBytes = int32(fetchWait.Milliseconds()), fetchLeast, fetchMost
 	question.IsolationLevel = 1 // committed records only
 	question.SessionEpoch = -1  // no session
 	wanted := kmsg.NewFetchRequestTopicPartition()
-	wanted.Partition, wanted.CurrentLeaderEpoch, wanted.PartitionMaxBytes = partition, epoch, fetchBytes
+	wanted.Partition, wanted.CurrentLeaderEpoch, wanted.PartitionMaxBytes = partition, epoch, fetchMost
 	wanted.FetchOffset, wanted.LastFetchedEpoch = at.offset, at.epoch
 	of := kmsg.NewFetchRequestTopic()
 	of.Topic, of.Partitions = topic, []kmsg.FetchRequestTopicPartition{wanted}
