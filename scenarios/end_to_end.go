@@ -5,6 +5,7 @@ import (
 
 	"github.com/hadrill/hadrill/faults"
 	"github.com/hadrill/hadrill/harness"
+	"github.com/hadrill/hadrill/harness/kafka"
 	"github.com/hadrill/hadrill/harness/shop"
 	"github.com/hadrill/hadrill/runner"
 	"github.com/hadrill/hadrill/runner/check"
@@ -64,5 +65,47 @@ func endToEnd() []runner.Scenario {
 		})
 	forgetful.Profile = runner.Nightly
 
-	return []runner.Scenario{null, kill, careless, forgetful}
+	all := []runner.Scenario{null, kill, careless, forgetful}
+	for _, v := range everyHop {
+		all = append(all, v.scenario(safe))
+	}
+	return all
+}
+
+// hops are the places that an order passes, the gateway first.
+var hops = []string{"gateway", "orders-1", "mysql-1", "kafka-1", "consumer-1"}
+
+// misfortune is what befalls every hop in its turn.
+type misfortune struct {
+	name, doc string
+	fault     func(harness.Selector) faults.Fault
+}
+
+var everyHop = []misfortune{
+	{"kill", "is killed and started again", faults.Kill},
+	{"pause", "freezes for two seconds and does not know it", faults.Pause},
+	{"cut", "is cut off from everybody for two seconds", func(aim harness.Selector) faults.Fault { return faults.Isolate(aim, "") }},
+}
+
+// scenario puts the whole chain under load and does it to one hop after the
+// other. The gateway is alone, so its absence is an outage; so is the time that
+// MySQL's replicas take to agree on a successor. Customers are patient.
+func (m misfortune) scenario(safe runner.Scenario) runner.Scenario {
+	const turn, lasts = 8 * time.Second, 2 * time.Second
+	s := safe
+	s.Name = "e2e/orders/every-hop-" + m.name
+	s.Doc = "Gateway, service, MySQL's source, a broker of Kafka and the consumer: each in its turn " + m.doc + ", and every order has its effect once."
+	s.System = shop.Shop{
+		Gateway: true, Replicas: 2, Kafka: true, Cost: 20 * time.Millisecond,
+		Brokers: kafka.Cluster{MinInSync: 2, SessionTimeout: 3 * time.Second, Heartbeat: 500 * time.Millisecond},
+	}
+	s.Load = load.Jobs{Rate: 25, Clients: 200, Timeout: 6 * time.Second}
+	s.SLO = record.SLO{Latency: 6 * time.Second, Success: 0.95, Stable: 2 * time.Second}
+	s.Faults = nil
+	for i, hop := range hops {
+		s.Faults = append(s.Faults, faults.At(2*time.Second+time.Duration(i)*turn, m.fault(harness.Named(hop))).Lasting(lasts))
+	}
+	s.Duration = time.Duration(len(hops)) * turn
+	s.Promises = runner.Promises{runner.NoFindings(check.ExactlyOnce), runner.Availability(0.95, 0.8)}
+	return s
 }

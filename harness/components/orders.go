@@ -6,12 +6,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/hadrill/hadrill/harness/components/orders"
-	instances "github.com/hadrill/hadrill/harness/components/registry"
+	discovery "github.com/hadrill/hadrill/harness/components/registry"
 )
 
 var (
@@ -36,11 +35,8 @@ var (
 //	HADRILL_FRESH            how long a cached value is fresh
 //	HADRILL_STALE            how long after that it is still served
 //	HADRILL_GUARDS           "on"; "off": the cache has no single-flight, stale values or jitter
-//	HADRILL_REGISTRY         etcd members, "IP:port,..."; missing: it registers nowhere
-//	HADRILL_REGISTRY_PREFIX  where services stand
-//	HADRILL_SERVICE          as which service; "orders"
-//	HADRILL_ADDRESS          IP that others reach it by; required with HADRILL_REGISTRY
-//	HADRILL_LEASE            life of the registration, whole seconds
+//	HADRILL_REGISTRY, _REGISTRY_PREFIX, _LEASE, _SERVICE, _ADVERTISE
+//	                         where it registers itself, see readEntry; none: it does not
 //
 // It registers when it is warm and ready, and takes itself out as the first
 // thing when it is asked to end.
@@ -59,7 +55,7 @@ func runOrders(ctx context.Context, s *Settings) error {
 	if config.WarmUp && config.Cold == 0 {
 		s.fail("HADRILL_WARMUP", "on", "HADRILL_COLD as well, without which there is nothing to warm up")
 	}
-	place := readRegistration(s, srv)
+	place := readEntry(s)
 	if err := s.Check(); err != nil {
 		return err
 	}
@@ -76,6 +72,12 @@ func runOrders(ctx context.Context, s *Settings) error {
 			return errors.New("warming up")
 		}
 	}
+	place.registry.Say = config.Say
+	if place.addr == "" && len(place.registry.Endpoints) > 0 {
+		if place.addr, err = discovery.LocalAddr(place.registry.Endpoints, srv.port); err != nil {
+			return err
+		}
+	}
 	for pattern, h := range service.Handlers() {
 		srv.handle(pattern, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set(NodeHeader, srv.node)
@@ -88,7 +90,7 @@ func runOrders(ctx context.Context, s *Settings) error {
 	go func() {
 		service.WarmUp(ctx)
 		close(warm)
-		left <- place.hold(ctx, service.Ready)
+		left <- place.hold(ctx, srv, service.Ready)
 	}()
 	err = srv.serve(ctx)
 	err = errors.Join(err, <-left)
@@ -149,40 +151,10 @@ func addresses(s *Settings, key, text string) (all []netip.AddrPort) {
 	return all
 }
 
-// registration is how an instance makes itself known; without endpoints it does not.
-type registration struct {
-	config   instances.Config
-	service  string
-	instance instances.Instance
-	stays    bool // does not take itself out: its lease has to run out
-}
-
-func readRegistration(s *Settings, srv *server) registration {
-	r := registration{service: s.Text("HADRILL_SERVICE", "orders"), stays: srv.end == endAtOnce}
-	text, ok := s.take("HADRILL_REGISTRY")
-	prefix, lease := s.Text("HADRILL_REGISTRY_PREFIX", instances.DefaultPrefix), s.Duration("HADRILL_LEASE", instances.DefaultLease)
-	address, _ := s.take("HADRILL_ADDRESS")
-	if !ok {
-		return r
-	}
-	endpoints, err := instances.ParseEndpoints(text)
-	if err != nil {
-		s.fail("HADRILL_REGISTRY", text, "IP:port,IP:port")
-	}
-	if _, err := netip.ParseAddr(address); err != nil {
-		s.fail("HADRILL_ADDRESS", address, "the IP that others reach this instance by")
-	}
-	if lease < time.Second || lease%time.Second != 0 {
-		s.fail("HADRILL_LEASE", lease.String(), "whole seconds")
-	}
-	r.config = instances.Config{Endpoints: endpoints, Prefix: prefix, Lease: lease, Say: func(line string) { fmt.Println(line) }}
-	r.instance = instances.Instance{ID: srv.node, Addr: address + ":" + strconv.Itoa(srv.port)}
-	return r
-}
-
-// hold registers once ready, and stays registered until ctx ends.
-func (r registration) hold(ctx context.Context, ready func(context.Context) error) error {
-	if len(r.config.Endpoints) == 0 {
+// hold registers once the instance is ready, and stays registered until ctx
+// ends.
+func (e entry) hold(ctx context.Context, srv *server, ready func(context.Context) error) error {
+	if len(e.registry.Endpoints) == 0 {
 		return nil
 	}
 	for ready(ctx) != nil {
@@ -192,13 +164,5 @@ func (r registration) hold(ctx context.Context, ready func(context.Context) erro
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-	held, err := instances.Register(context.WithoutCancel(ctx), r.config, r.service, r.instance)
-	if err != nil {
-		return err
-	}
-	<-ctx.Done()
-	if r.stays {
-		return nil // the process ends in this moment
-	}
-	return held.Deregister()
+	return e.enlist(ctx, srv)
 }

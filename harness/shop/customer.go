@@ -19,8 +19,9 @@ import (
 )
 
 const (
-	attemptLimit = 500 * time.Millisecond // of one attempt; the customer's patience is the operation's deadline
-	attemptPause = 20 * time.Millisecond
+	attemptLimit = time.Second // of one attempt; the customer's patience is the operation's deadline
+	firstPause   = 25 * time.Millisecond
+	longestPause = 400 * time.Millisecond
 	dialLimit    = 250 * time.Millisecond
 	readLimit    = 5 * time.Second // of the definitive reads
 	maxAnswer    = 1 << 22
@@ -64,7 +65,7 @@ func (c *customer) Submit(ctx context.Context, job uint64) error {
 	}
 	path := "/orders?job=" + strconv.FormatUint(job, 10)
 	certain := true
-	for {
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		attempt, cancel := context.WithTimeout(ctx, attemptLimit)
 		_, err := c.call(attempt, http.MethodPost, c.doors[c.at], path, header)
 		cancel()
@@ -79,7 +80,7 @@ func (c *customer) Submit(ctx context.Context, job uint64) error {
 				return harness.Definite(err)
 			}
 			return fmt.Errorf("job %d: %w", job, err)
-		case <-time.After(attemptPause):
+		case <-time.After(pause/2 + rand.N(pause)): // jitter keeps those who failed together apart
 		}
 	}
 }

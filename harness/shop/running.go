@@ -12,6 +12,7 @@ import (
 
 	"github.com/hadrill/hadrill/harness"
 	"github.com/hadrill/hadrill/harness/components"
+	"github.com/hadrill/hadrill/harness/components/gateway"
 	"github.com/hadrill/hadrill/harness/internal/probe"
 )
 
@@ -49,7 +50,11 @@ func (r *Running) open(ctx context.Context) error {
 		return err
 	}
 	for _, n := range r.own {
-		r.askers = append(r.askers, probe.NewHTTP(r.env.Data(), address(n)))
+		port := uint16(components.DefaultPort)
+		if n.Name() == gatewayName {
+			port = gateway.DefaultAdminPort
+		}
+		r.askers = append(r.askers, probe.NewHTTP(r.env.Data(), netip.AddrPortFrom(n.Addr(), port)))
 	}
 	return nil
 }

@@ -55,6 +55,8 @@ type Shop struct {
 	Instances int  // of the order service; default 2
 	Consumers int  // default 1
 	Gateway   bool // before the instances, which register in etcd; else customers go to the instances themselves
+	// Balance is how the gateway chooses among instances; default least-loaded.
+	Balance string
 
 	Replicas int  // of MySQL, semi-synchronous, with failover; 0: one server alone
 	Kafka    bool // the bus is a topic of three brokers; else a table
@@ -100,6 +102,9 @@ func (s Shop) filled() Shop {
 	}
 	if s.Lease == 0 {
 		s.Lease = registry.DefaultLease
+	}
+	if s.Balance == "" {
+		s.Balance = gateway.LeastLoaded
 	}
 	return s
 }
@@ -224,7 +229,7 @@ func (s Shop) shared(env *harness.Env) map[string]string {
 }
 
 // service are the settings of an instance.
-func (s Shop) service(env *harness.Env, name string) map[string]string {
+func (s Shop) service(env *harness.Env) map[string]string {
 	settings := s.shared(env)
 	onOff := map[bool]string{true: "on", false: "off"}
 	settings["HADRILL_IDEMPOTENCY"] = onOff[!s.NoIdempotencyKey]
@@ -243,7 +248,6 @@ func (s Shop) service(env *harness.Env, name string) map[string]string {
 		settings["HADRILL_REGISTRY"] = at(env, etcdName, etcdPort)
 		settings["HADRILL_LEASE"] = s.Lease.String()
 		settings["HADRILL_SERVICE"] = serviceName
-		settings["HADRILL_ADDRESS"] = env.Reserve(name).String()
 	}
 	return settings
 }
@@ -252,7 +256,7 @@ func (s Shop) service(env *harness.Env, name string) map[string]string {
 // checks, so that the registry's lease is not the only word on who is dead.
 func (s Shop) routes() (string, error) {
 	return gateway.FormatRoutes([]gateway.Route{{
-		Name: serviceName, Service: serviceName, Balance: gateway.LeastLoaded,
+		Name: serviceName, Service: serviceName, Balance: s.Balance,
 		Timeout: gateway.Duration(2 * time.Second),
 		Health:  &gateway.Health{}, Outlier: &gateway.Outlier{},
 	}})
@@ -265,7 +269,7 @@ func (s Shop) specs(env *harness.Env) ([]harness.NodeSpec, error) {
 	var specs []harness.NodeSpec
 	for i := range s.Instances {
 		name := s.instance(i)
-		specs = append(specs, s.placed(i, components.Spec(env, "orders", name, s.service(env, name))))
+		specs = append(specs, s.placed(i, components.Spec(env, "orders", name, s.service(env))))
 	}
 	for i := range s.Consumers {
 		specs = append(specs, s.placed(i, components.Spec(env, "orders-consumer", "consumer-"+strconv.Itoa(i+1), s.shared(env))))
@@ -275,7 +279,7 @@ func (s Shop) specs(env *harness.Env) ([]harness.NodeSpec, error) {
 		if err != nil {
 			return nil, err
 		}
-		specs = append(specs, components.Spec(env, "gateway", gatewayName, map[string]string{
+		specs = append(specs, components.GatewaySpec(env, gatewayName, map[string]string{
 			"HADRILL_ROUTES": routes, "HADRILL_REGISTRY": at(env, etcdName, etcdPort),
 		}))
 	}
