@@ -62,7 +62,7 @@ func gatewayReleases() []runner.Scenario {
 	instances.Doc = "Every instance is asked to end and started again, one after the other: it takes itself out of the registry, serves on until the gateway has seen that, ends what it has begun, and no request fails."
 	instances.Profile = runner.Quick
 	instances.Faults = rolled(joins, service...)
-	instances.Duration = 9 * time.Second
+	instances.Duration = 14 * time.Second // three times what it takes to end, start and be found again, on a busy machine
 
 	atOnce := twin(instances, "instances-at-once",
 		"Twin: instances end at once, as a program that does not handle the signal. What they had begun fails, and may not be repeated.",
@@ -115,7 +115,7 @@ func nginxReleases() []runner.Scenario {
 	nginxInstances.Name = "release/rolling/nginx-instances"
 	nginxInstances.Doc = "Behind nginx, every instance is asked to end and started again, one after the other: each ends what it has begun, nginx asks another where one refuses, and no request fails."
 	nginxInstances.Faults = rolled(serves, "backend-a", "backend-b", "backend-c")
-	nginxInstances.Duration = 9 * time.Second
+	nginxInstances.Duration = 14 * time.Second
 
 	unforgiving := twin(nginxInstances, "nginx-instances-no-next-upstream",
 		"Twin: proxy_next_upstream off. nginx is not told that an instance is going, so each release is met by requests that it may not repeat elsewhere. (It repeats no POST that has left in any case: to it this is every release that does not take the instance out of the configuration first.)",
