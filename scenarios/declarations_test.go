@@ -76,6 +76,22 @@ func TestEveryFaultOfTheCatalogueHasASelftest(t *testing.T) {
 	}
 }
 
+// A run that ends before the limit of a promise has passed can only be
+// inconclusive.
+func TestEverySelftestLastsAsLongAsItsPromises(t *testing.T) {
+	for _, s := range scenarios.All() {
+		if s.Row != "faults/selftest" && s.Row != "disk/redis-single" || len(s.Faults) == 0 {
+			continue
+		}
+		for _, o := range s.Promises {
+			if o.Kind == record.KindRTO {
+				left := s.Duration - s.Faults[0].At - s.SLO.Stable
+				assert.LessOrEqualf(t, o.Limit, left.Seconds(), "%s ends before its limit has passed and a stable window after it", s.Name)
+			}
+		}
+	}
+}
+
 // demands tells whether an objective is one that a run without the fault fails
 // on: more of what is bad, or less of what is good.
 func demands(o record.Objective) bool {

@@ -46,15 +46,15 @@ func diskRedisSingle() []runner.Scenario {
 	power.Name = "disk/redis-single/power-cut"
 	power.Doc = "The machine loses power, and with it what was not synced; one second later it boots. Every acknowledged write is there, since each was synced before its answer."
 	power.Faults = faults.Schedule{faults.At(cutsAt, faults.PowerCut(harness.Primary, "")).Lasting(dark)}
-	power.Duration = 7 * time.Second
-	power.Promises = runner.Promises{runner.NoLostWrites(), runner.RTO(dark+time.Second, dark+2500*time.Millisecond)}
+	power.Duration = 9 * time.Second
+	power.Promises = runner.Promises{runner.NoLostWrites(), runner.RTO(dark+time.Second, dark+3500*time.Millisecond)}
 
 	everysec := power
 	everysec.Name = "disk/redis-single/power-cut-everysec"
 	everysec.Doc = "The same with appendfsync everysec, the default: what is lost was acknowledged in the last two seconds (Redis syncs in the background, and goes on for up to two seconds while the last sync is under way)."
 	everysec.Profile = runner.Nightly
 	everysec.System = redis.Single{AppendFsync: "everysec"}
-	everysec.Promises = runner.Promises{runner.RPO(1100*time.Millisecond, 2*time.Second), runner.RTO(dark+time.Second, dark+2500*time.Millisecond)}
+	everysec.Promises = runner.Promises{runner.RPO(1100*time.Millisecond, 2*time.Second), runner.RTO(dark+time.Second, dark+3500*time.Millisecond)}
 
 	full := safe
 	full.Name = "disk/redis-single/disk-full"

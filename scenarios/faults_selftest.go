@@ -39,7 +39,7 @@ func faultsSelftest() []runner.Scenario {
 	for _, s := range []selftest{
 		{
 			fault: faults.Restart(subject()), doc: "a restarted node is away for as long as it takes to start, and no longer",
-			route: "/tcp", promises: runner.Promises{outageAtLeast(250 * time.Millisecond), overBy(2500 * time.Millisecond)},
+			route: "/tcp", promises: runner.Promises{outageAtLeast(250 * time.Millisecond), overBy(4500 * time.Millisecond)}, after: startAfter,
 		},
 		{
 			fault: faults.Blink(subject(), 500*time.Millisecond), doc: "a node that blinks for 500 ms is away for that long, and thaws by itself",
@@ -47,7 +47,7 @@ func faultsSelftest() []runner.Scenario {
 		},
 		{
 			fault: faults.Signal(subject(), "TERM"), doc: "a node that is told by a signal to end answers nobody until it is started again",
-			route: "/tcp", lasting: true, promises: gone(),
+			route: "/tcp", lasting: true, promises: started(), after: startAfter,
 		},
 	} {
 		all = append(all, s.scenario())
@@ -73,6 +73,7 @@ const (
 	selftestAt    = time.Second
 	selftestFor   = 2 * time.Second
 	selftestAfter = 2 * time.Second
+	startAfter    = 5 * time.Second // when a node has to be started: a busy engine takes 3 s
 )
 
 // selftest is one fault with what a witness must see of it.
@@ -84,20 +85,25 @@ type selftest struct {
 	disk     bool          // the subject has a disk of its own
 	lasting  bool          // healed under load; otherwise it is over by itself
 	lasts    time.Duration // default selftestFor
+	after    time.Duration // of calm; default selftestAfter
 	rate     float64       // questions a second; default 200
 	promises runner.Promises
 }
 
 // stopped is a node that is away for as long as the fault lasts.
 func stopped(fault func(harness.Selector) faults.Fault, doc string) selftest {
-	return selftest{fault: fault(subject()), doc: doc, route: "/tcp", lasting: true, promises: gone()}
+	s := selftest{fault: fault(subject()), doc: doc, route: "/tcp", lasting: true, promises: gone()}
+	if s.fault.Spec().Fault != "pause" {
+		s.promises, s.after = started(), startAfter
+	}
+	return s
 }
 
 func cutAndKilled(aim harness.Selector) faults.Fault { return faults.PowerLoss(aim) }
 
 // scenario declares the selftest under its fault's own name.
 func (t selftest) scenario() runner.Scenario {
-	t.lasts = cmp.Or(t.lasts, selftestFor)
+	t.lasts, t.after = cmp.Or(t.lasts, selftestFor), cmp.Or(t.after, selftestAfter)
 	step := faults.At(selftestAt, t.fault)
 	if t.lasting {
 		step = step.Lasting(t.lasts)
@@ -115,7 +121,7 @@ func (t selftest) scenario() runner.Scenario {
 		// delay that is injected, more than a busy machine adds and than the
 		// resolution, up to which noise is not told from an outage.
 		SLO:        record.SLO{Latency: 280 * time.Millisecond, Success: 0.99, Stable: 500 * time.Millisecond},
-		Duration:   selftestAt + t.lasts + selftestAfter,
+		Duration:   selftestAt + t.lasts + t.after,
 		Promises:   t.promises,
 		Resolution: 250 * time.Millisecond,
 		Weight:     runner.Light,
@@ -129,6 +135,11 @@ func subject() harness.Selector { return harness.Named(components.SubjectNode) }
 // (its injection takes some of the time), and that all was well soon after.
 func gone() runner.Promises {
 	return runner.Promises{outageAtLeast(selftestFor - 150*time.Millisecond), overBy(selftestFor + 1500*time.Millisecond)}
+}
+
+// started is gone, of a node that has to be started again.
+func started() runner.Promises {
+	return runner.Promises{gone()[0], overBy(selftestFor + 4500*time.Millisecond)}
 }
 
 // outageAtLeast demands damage: no good answer for at least d.

@@ -48,7 +48,7 @@ func diskSelftests() []selftest {
 func lossSelftests() []runner.Scenario {
 	power := diskRedisSingle()[1]
 	power.Row, power.Profile = selftestRow, runner.Nightly
-	power.Promises = runner.Promises{lostAtLeast(100), overBy(4 * time.Second)}
+	power.Promises = runner.Promises{lostAtLeast(100), overBy(4500 * time.Millisecond)}
 
 	cut := power
 	cut.Name = selftestRow + "/power-cut"
@@ -60,7 +60,7 @@ func lossSelftests() []runner.Scenario {
 	lying.Name = selftestRow + "/lying-sync"
 	lying.Doc = "The instrument: a disk that lies about having synced loses what it acknowledged, as soon as the power goes."
 	lying.Faults = append(faults.Schedule{faults.At(200*time.Millisecond, faults.LyingSync(harness.Primary, ""))}, power.Faults...)
-	lying.Promises = runner.Promises{lostAtLeast(100), overBy(6 * time.Second)}
+	lying.Promises = runner.Promises{lostAtLeast(100), overBy(7500 * time.Millisecond)}
 	return []runner.Scenario{cut, lying}
 }
 

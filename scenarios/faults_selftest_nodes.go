@@ -19,7 +19,8 @@ func resourceSelftests() []selftest {
 		{
 			fault: faults.CrashLoop(subject(), 300*time.Millisecond, 3), doc: "a node in a crash loop is away again and again, and back in the end",
 			route: "/tcp", lasting: true, lasts: looping,
-			promises: runner.Promises{outageAtLeast(250 * time.Millisecond), worstWindowAtMost(time.Second, 0.7), overBy(looping + 2*time.Second)},
+			promises: runner.Promises{outageAtLeast(250 * time.Millisecond), worstWindowAtMost(time.Second, 0.7), overBy(looping + 4*time.Second)},
+			after:    startAfter,
 		},
 		{
 			fault: faults.MemoryPressure(subject(), 16<<20), doc: "the node finds its own memory limit drawn tight",
@@ -28,13 +29,13 @@ func resourceSelftests() []selftest {
 		{
 			fault: faults.SlowCPU(subject(), 0.05), doc: "a node with a twentieth of a processor does not keep up with work that it did before",
 			route: "/work", rate: 50, lasting: true,
-			promises: runner.Promises{outageAtLeast(800 * time.Millisecond), overBy(selftestFor + 2*time.Second)},
+			promises: runner.Promises{outageAtLeast(800 * time.Millisecond), overBy(selftestFor + 1500*time.Millisecond)},
 		},
 		{
 			// 20 times 64 KiB a second are 1.3 MB: more than three times the rate.
 			fault: faults.Bandwidth(subject(), 400_000, 0), doc: "a node with a narrow network does not get its answers out",
 			route: "/bulk", rate: 20, lasting: true,
-			promises: runner.Promises{outageAtLeast(time.Second), overBy(selftestFor + 2*time.Second)},
+			promises: runner.Promises{outageAtLeast(time.Second), overBy(selftestFor + 1500*time.Millisecond)},
 		},
 	}
 }

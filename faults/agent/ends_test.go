@@ -177,9 +177,11 @@ func TestDamageEndsWithItsRunner(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, victim.Start())
 		progress := bufio.NewScanner(out)
-		for progress.Scan() && progress.Text() != "injected" {
+		said := ""
+		for said != "injected" && progress.Scan() {
+			said = progress.Text()
 		}
-		require.Equal(t, "injected", progress.Text(), "the runner has done its damage")
+		require.Equal(t, "injected", said, "the runner has done its damage")
 		w := witnessOf(t, eng, run)
 		time.Sleep(rand.N(300 * time.Millisecond))
 		require.NoError(t, victim.Process.Kill())
