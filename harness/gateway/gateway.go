@@ -10,6 +10,12 @@
 // What is drilled here is who is sent requests: how soon a dead, frozen or slow
 // instance is left alone, and what clients see of it until then. The route is
 // the scenario's own, in the gateway's own words.
+//
+// Operations are signals: faults.Signal(nodes, "USR2") to a gateway is a hot
+// upgrade, another process takes its sockets over; "TERM" to a service ends it
+// the gentle way, out of the registry first, then unready for Drain, then no
+// more. Drain must then be longer than it takes the gateway to look away: Fall
+// intervals of its health check, and one more.
 package gateway
 
 import (

@@ -60,22 +60,24 @@ func (a *attempts) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	a.guard.First()
 	var tried []*instance
+	doubt := false // an attempt before this one may have been processed
 	for n := 1; ; n++ {
 		t := a.send(r, i, content, n)
 		watch.Done(t.evidence())
 		if n == a.route.Attempts || !t.repeatable(r, content) {
-			return t.end(n)
+			return t.end(n, doubt)
 		}
 		if !a.guard.Retry() {
 			a.metrics.denied.Inc()
-			return t.end(n)
+			return t.end(n, doubt)
 		}
 		tried = append(tried, i)
 		next, nextWatch, err := a.admit(key, tried)
 		if err != nil {
-			return t.end(n)
+			return t.end(n, doubt)
 		}
 		a.metrics.retries.Inc()
+		doubt = doubt || !safe(r.Method) && t.doubtful()
 		t.discard()
 		i, watch = next, nextWatch
 	}
@@ -238,20 +240,32 @@ func (t try) repeatable(r *http.Request, c content) bool {
 // idempotent follows RFC 9110, section 9.2.2; a request with an Idempotency-Key
 // is the service's to recognise when it comes again.
 func idempotent(r *http.Request) bool {
-	switch r.Method {
-	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
-		return true
-	}
-	return r.Header.Get("Idempotency-Key") != ""
+	return safe(r.Method) || r.Method == http.MethodPut || r.Method == http.MethodDelete || r.Header.Get("Idempotency-Key") != ""
 }
 
-// end gives the last attempt's answer or error to the client.
-func (t try) end(n int) (*http.Response, error) {
+// safe methods change nothing, section 9.2.1 there.
+func safe(method string) bool {
+	return method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions || method == http.MethodTrace
+}
+
+// doubtful tells whether the attempt failed and may have been processed.
+func (t try) doubtful() bool {
+	return t.err != nil && t.sent || t.err == nil && t.answer.Header.Get(protect.ShedHeader) == ""
+}
+
+// end gives the last attempt's answer or error to the client. 503 says that
+// nothing was done: the last instance can say so for itself only, so with a
+// doubt about an earlier attempt it becomes 502.
+func (t try) end(n int, doubt bool) (*http.Response, error) {
 	if t.err != nil {
-		if !t.sent {
+		if !t.sent && !doubt {
 			return nil, errors.Join(errNotSent, t.err)
 		}
 		return nil, t.err
+	}
+	if doubt && t.answer.StatusCode == http.StatusServiceUnavailable {
+		t.answer.StatusCode, t.answer.Status = http.StatusBadGateway, "502 "+http.StatusText(http.StatusBadGateway)
+		t.answer.Header.Del(protect.ShedHeader)
 	}
 	t.answer.Header.Set(AttemptsHeader, strconv.Itoa(n))
 	return t.answer, nil
