@@ -49,7 +49,6 @@ func gatewayBalance() []runner.Scenario {
 	kill := safe
 	kill.Name = "gateway/balance/kill"
 	kill.Doc = "A service is killed and comes back: the requests that find out are made again elsewhere, so no client sees an error, and it is left alone at once."
-	kill.Profile = runner.Quick
 	kill.Faults = faults.Schedule{faults.At(2*time.Second, faults.Kill(first)).Lasting(2 * time.Second)}
 	kill.Duration = 7500 * time.Millisecond
 	kill.Promises = runner.Promises{
@@ -61,7 +60,6 @@ func gatewayBalance() []runner.Scenario {
 	pause := kill
 	pause.Name = "gateway/balance/pause"
 	pause.Doc = "A service freezes, so that its kernel still takes connections: attempts are given up after 100 ms and made again elsewhere; thawed, it takes its share again."
-	pause.Profile = runner.Nightly
 	pause.Faults = faults.Schedule{faults.At(2*time.Second, faults.Pause(first)).Lasting(3 * time.Second)}
 	pause.Duration = 9 * time.Second
 
@@ -101,7 +99,6 @@ func gatewayBalance() []runner.Scenario {
 	hashed := kill
 	hashed.Name = "gateway/balance/kill-consistent-hash"
 	hashed.Doc = "Requests of one client are kept at one service by consistent hashing, and that one is killed: they all move to another, and no client sees an error."
-	hashed.Profile = runner.Nightly
 	hashed.System = balanced(kill.System, gateway.ConsistentHash)
 	hashed.Faults = faults.Schedule{faults.At(2*time.Second, faults.Kill(pool.Busiest)).Lasting(2 * time.Second)}
 	hashed.Promises = runner.Promises{runner.NoErrors(), runner.Availability(1, 0.999), runner.Detect(150*time.Millisecond, 300*time.Millisecond)}

@@ -93,18 +93,10 @@ func readRegistry(s *Settings) discovery.Config {
 	return c
 }
 
-// keyGatewayImage names an image that stands in for this gateway.
-const keyGatewayImage = "HADRILL_IMAGE_GATEWAY"
-
 // GatewaySpec declares a node that runs the gateway, ready when it says so
-// itself on its admin port; settings are its HADRILL_* variables. With
-// HADRILL_IMAGE_GATEWAY it is that image's executable /gateway, which keeps the
-// contract of package gateway.
+// itself on its admin port; settings are its HADRILL_* variables.
 func GatewaySpec(env *harness.Env, name string, settings map[string]string) harness.NodeSpec {
 	spec := Spec(env, "gateway", name, settings)
-	if os.Getenv(keyGatewayImage) != "" {
-		spec.Component, spec.Command = "gateway", []string{"/gateway"}
-	}
 	spec.Ready = func(ctx context.Context, n *harness.Node) error {
 		answer, err := probe.Once(ctx, env.Data(), netip.AddrPortFrom(n.Addr(), gateway.DefaultAdminPort), "/ready")
 		if err == nil && answer.Status != http.StatusOK {

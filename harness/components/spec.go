@@ -6,6 +6,8 @@ import (
 	"maps"
 	"net/http"
 	"net/netip"
+	"os"
+	"strings"
 
 	"github.com/hadrill/hadrill/harness"
 	"github.com/hadrill/hadrill/harness/engine"
@@ -14,13 +16,21 @@ import (
 
 // Spec declares a node that runs a component; settings are its HADRILL_*
 // variables. The node is ready when it says so itself.
+//
+// With HADRILL_IMAGE_<COMPONENT> set it runs that image's executable
+// /<component> instead ("/gateway"), started with the same environment: ports,
+// routes and settings as the component documents them are the contract.
 func Spec(env *harness.Env, component, name string, settings map[string]string) harness.NodeSpec {
 	variables := map[string]string{KeyComponent: component, KeyNode: name}
 	maps.Copy(variables, settings)
+	image, executable := harness.SelfComponent, engine.SelfPath
+	if os.Getenv("HADRILL_IMAGE_"+strings.ToUpper(strings.ReplaceAll(component, "-", "_"))) != "" {
+		image, executable = component, "/"+component
+	}
 	return harness.NodeSpec{
 		Name:      name,
-		Component: harness.SelfComponent,
-		Command:   []string{engine.SelfPath},
+		Component: image,
+		Command:   []string{executable},
 		Env:       variables,
 		Ready: func(ctx context.Context, n *harness.Node) error {
 			return ready(ctx, env.Data(), n.Addr())
