@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Selector picks nodes of a running system at the moment it is asked. A
@@ -17,6 +18,13 @@ type Selector interface {
 	String() string
 }
 
+// A node that was late with its answer has not lost its role: a role that
+// nobody plays is asked for again, a few times.
+const (
+	roleRounds = 5
+	rolePause  = 50 * time.Millisecond
+)
+
 // Select implements Selector: the nodes that play the role now, by their own
 // belief. Where two nodes believe they are primary, both are returned.
 func (r Role) Select(ctx context.Context, sys Running) ([]*Node, error) {
@@ -24,22 +32,34 @@ func (r Role) Select(ctx context.Context, sys Running) ([]*Node, error) {
 	if !ok {
 		return nil, fmt.Errorf("select %s: the system does not report roles; name the node instead", r)
 	}
-	var picked []*Node
-	beliefs := reporter.Beliefs(ctx)
+	for round := 1; ; round++ {
+		beliefs := reporter.Beliefs(ctx)
+		if picked := r.played(beliefs, sys.Nodes()); len(picked) > 0 {
+			return picked, nil
+		}
+		if round == roleRounds || ctx.Err() != nil {
+			return nil, fmt.Errorf("select %s: no node plays this role now (%d asked %d times)", r, len(beliefs), round)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(rolePause):
+		}
+	}
+}
+
+// played picks the nodes that believe they play the role.
+func (r Role) played(beliefs []Belief, nodes []*Node) (picked []*Node) {
 	for _, b := range beliefs {
 		if b.Self != r {
 			continue
 		}
-		for _, n := range sys.Nodes() {
+		for _, n := range nodes {
 			if n.Name() == b.Node {
 				picked = append(picked, n)
 			}
 		}
 	}
-	if len(picked) == 0 {
-		return nil, fmt.Errorf("select %s: no node plays this role now (%d asked)", r, len(beliefs))
-	}
-	return picked, nil
+	return picked
 }
 
 func (r Role) String() string { return string(r) }

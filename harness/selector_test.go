@@ -88,3 +88,31 @@ func TestDefiniteSurvivesWrappingAndNothingElseIsDefinite(t *testing.T) {
 	require.False(t, IsDefinite(nil))
 	require.NoError(t, Definite(nil))
 }
+
+// late is a system whose node answers from the n-th question on.
+type late struct {
+	node *Node
+	n    *int
+}
+
+func (l late) Nodes() []*Node { return []*Node{l.node} }
+func (l late) Beliefs(context.Context) []Belief {
+	if *l.n--; *l.n > 0 {
+		return []Belief{{Node: l.node.name, Self: Unknown}}
+	}
+	return []Belief{{Node: l.node.name, Self: Primary}}
+}
+
+func TestALateAnswerIsNotTheLossOfARole(t *testing.T) {
+	node, questions := &Node{name: "a"}, 3
+	got, err := Primary.Select(t.Context(), late{node, &questions})
+	require.NoError(t, err)
+	require.Equal(t, []*Node{node}, got)
+
+	questions = 1000
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = Primary.Select(ended, late{node, &questions})
+	require.ErrorContains(t, err, "no node plays this role")
+	require.Equal(t, 999, questions, "a context that has ended is not waited for")
+}
