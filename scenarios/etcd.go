@@ -88,7 +88,7 @@ func etcdCluster() []runner.Scenario {
 			s.System = quick
 		})
 
-	return []runner.Scenario{null, kill, pause, follower, partition, stale}
+	return append([]runner.Scenario{null, kill, pause, follower, partition, stale}, etcdVariants(safe, runner.Promises{linearizable, exclusive})...)
 }
 
 // etcdElection prices election-timeout, with heartbeats at a tenth of it as

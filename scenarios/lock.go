@@ -64,7 +64,17 @@ func lock() []runner.Scenario {
 			s.System = open
 		})
 
-	return []runner.Scenario{null, kill, pause, unfenced}
+	clock := safe
+	clock.Name = "coordination/lock/holder-clock-jump"
+	clock.Doc = "The holder's wall clock jumps an hour ahead, then that of all of etcd: leases are counted in monotonic time at both ends, so the holder keeps the lock and nothing is lost."
+	clock.Faults = faults.Schedule{
+		faults.At(2*time.Second, faults.ClockJump(harness.Primary, time.Hour)),
+		faults.At(4*time.Second, faults.ClockJump(harness.Named("etcd-1", "etcd-2", "etcd-3"), time.Hour)),
+	}
+	clock.Duration = 8 * time.Second
+	clock.Promises = runner.Promises{runner.Availability(1, 0.99), runner.NoLostWrites()}
+
+	return []runner.Scenario{null, kill, pause, clock, unfenced}
 }
 
 // lockLease prices the lease of the lock: how long a dead holder keeps it.

@@ -151,7 +151,8 @@ func mysqlSemiSync() []runner.Scenario {
 			s.System = alone
 		})
 
-	return []runner.Scenario{null, kill, comeback, pause, partition, replica, manager, cut, asynchronous, fallback, afterCommit, splitBrain}
+	all := []runner.Scenario{null, kill, comeback, pause, partition, replica, manager, cut, asynchronous, fallback, afterCommit, splitBrain}
+	return append(all, semiSyncVariants(safe)...)
 }
 
 // semiSyncAcks prices durability: how many replicas must have a commit before

@@ -18,18 +18,26 @@
 //	                        zone-kill-return, zone-cut,         zone-kill-majority-inside,
 //	                        zone-one-way, orders-null,          zone-cut-two-writers,
 //	                        orders-zone-kill, orders-zone-cut   orders-zone-kill-no-idempotency-key
-//	cache/redis-sentinel    null, primary-kill, -pause,         primary-partition-unguarded
-//	                        -partition
+//	cache/redis-sentinel    null, primary-kill, -pause,         primary-partition-unguarded,
+//	                        -partition, rolling-restart,        rolling-restart-no-persistence,
+//	                        packet-loss,                        clock-jump-primary-kill-unanimous
+//	                        clock-jump-primary-kill
 //	cache/redis-cluster     null, primary-kill, -pause,         primary-kill-no-replica,
-//	                        -partition, replica-kill            -full-coverage, -stale-map
+//	                        -partition, replica-kill,           -full-coverage, -stale-map,
+//	                        rolling-restart                     rolling-restart-no-persistence
 //	cache/memcached         null, kill, pause, kill-return      kill-no-ejection, kill-modulo
 //	coordination/etcd       null, leader-kill, -pause,          leader-partition-serializable
-//	                        -partition, follower-kill
-//	coordination/lock       null, holder-kill, holder-pause     holder-pause-unfenced
+//	                        -partition, follower-kill,
+//	                        rolling-restart, latency,
+//	                        packet-loss, clock-jump
+//	coordination/lock       null, holder-kill, holder-pause,    holder-pause-unfenced
+//	                        holder-clock-jump
 //	db/mysql-semisync       null, source-kill, -kill-return,    replicas-cut-source-kill-asynchronous,
 //	                        -pause, -partition, replica-kill,   -fallback, -after-commit,
 //	                        manager-kill,                       source-partition-asynchronous
-//	                        replicas-cut-source-kill
+//	                        replicas-cut-source-kill,
+//	                        rolling-restart, latency,
+//	                        packet-loss
 //	db/mysql-group          null, primary-kill, -pause,         primary-kill-default-expel,
 //	                        -partition, -kill-backlog,          primary-kill-backlog-eventual
 //	                        -kill-return, secondary-kill
