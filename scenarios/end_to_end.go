@@ -18,6 +18,10 @@ import (
 // there. Whichever hop is killed, frozen or cut off meanwhile: every order that
 // was accepted has its effect, and none has two.
 //
+// The short drills need neither gateway nor Kafka to show what the guards are
+// for: customers ask the instances, and the bus is a table. The long ones have
+// the whole chain and take each hop in its turn.
+//
 // Two guards make it so, and each twin leaves out one. Without an idempotency
 // key a repeated request is a second order. Without an outbox a message lives
 // in the memory of the process that is killed.
