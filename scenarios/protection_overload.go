@@ -95,7 +95,22 @@ func overloadSurge() []runner.Scenario {
 		"Twin: no limit. Goodput falls off as soon as more is offered than the service can do.",
 		runner.FailsOn("surge.goodput"),
 		func(s *runner.Scenario) { s.System = chain(nil) })
-	return []runner.Scenario{surge, unbounded, ramp, rampUnbounded}
+
+	// What helps a system that has collapsed: to take most of the load away until
+	// the queue is empty, and nothing less.
+	drained := surge
+	drained.Name = "protection/overload/collapse-drained"
+	drained.Doc = "A service without a limit has collapsed under a surge, and a fifth of its load is all that is left: it works off its queue, and is good again."
+	drained.Profile = runner.Nightly
+	drained.System = chain(nil)
+	drained.Load = at(load.Surge{Peak: 280, From: from, Length: to - from})
+	drained.Duration = 18 * time.Second
+	drained.Promises = runner.Promises{runner.SurgeRecovery(8*time.Second, 10*time.Second)}
+	kept := twin(drained, "collapse-load-kept",
+		"Twin: the load goes back to what the service carried before, 70 % of its capacity. That is too much for as long as the queue is there.",
+		runner.FailsOn("surge.recovery"),
+		func(s *runner.Scenario) { s.Load = at(load.Surge{Base: 50, Peak: 280, From: from, Length: to - from}) })
+	return []runner.Scenario{surge, unbounded, ramp, rampUnbounded, drained, kept}
 }
 
 func retryStorm() []runner.Scenario {
