@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -26,10 +27,13 @@ type certificates struct {
 	looked time.Time
 }
 
-// fileStamp tells one version of a file from the next.
+// fileStamp tells one version of a file from the next. Files are renewed by
+// renaming, so the next one is another inode; its time alone may be the same,
+// because the kernel's clock for files ticks every few milliseconds.
 type fileStamp struct {
 	changed time.Time
 	size    int64
+	inode   uint64
 }
 
 func newCertificates(files TLS, say func(string)) (*certificates, error) {
@@ -79,7 +83,10 @@ func (c *certificates) stamps() (stamp [2]fileStamp, err error) {
 		if err != nil {
 			return stamp, fmt.Errorf("HADRILL_TLS_CERT, HADRILL_TLS_KEY: %w", err)
 		}
-		stamp[i] = fileStamp{info.ModTime(), info.Size()}
+		stamp[i] = fileStamp{changed: info.ModTime(), size: info.Size()}
+		if s, ok := info.Sys().(*syscall.Stat_t); ok {
+			stamp[i].inode = s.Ino
+		}
 	}
 	return stamp, nil
 }

@@ -164,6 +164,7 @@ func TestAWorkerThatDiesIsReplaced(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, answer.Body.Close())
 	assert.Equal(t, 200, answer.StatusCode)
+	http.DefaultClient.CloseIdleConnections() // for which a worker would wait at its end
 }
 
 // childOf finds a process's child whichever of its threads started it.
