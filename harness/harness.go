@@ -166,6 +166,16 @@ type TLSServer interface {
 	ClientTLS() *tls.Config
 }
 
+// Authorizer is an HTTPServer that lets in only who shows a valid token.
+// Authorization returns where to get the value of the Authorization header, as
+// it is at each moment, for a kind of token that the system knows: valid ones,
+// and those that must not be let in. The function is called concurrently and
+// does not wait; "" means no header.
+type Authorizer interface {
+	HTTPServer
+	Authorization(kind string) (func() string, error)
+}
+
 // definite marks an error whose operation is known not to have taken effect.
 type definite struct{ error }
 

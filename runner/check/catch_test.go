@@ -45,6 +45,7 @@ func workloads() []workload {
 		{"jobs", simulateJobs, []string{check.ExactlyOnce, check.Fencing, check.NoLostWrites, check.NoPhantoms, check.NoDuplicates}, jobDefects},
 		{"bank", simulateBank, []string{check.Bank}, bankDefects},
 		{"owners", simulateOwners, []string{check.SingleOwner}, ownerDefects},
+		{"intruders", simulateIntruders, []string{check.NoIntruder}, intruderDefects},
 		{"transactions over lists", simulateLists, isolation, listDefects},
 		{"transactions over registers", simulateCells, isolation, cellDefects},
 	}

@@ -35,6 +35,7 @@ type httpLane struct {
 	request   vegeta.Target
 	safe      bool // the method changes nothing, so a failed request has failed
 	degraded  string
+	token     func() string // value of the Authorization header now; "" for none
 	schedule  Schedule
 	clients   int
 	timeout   time.Duration

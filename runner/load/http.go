@@ -34,6 +34,12 @@ type HTTP struct {
 	Clients     int               // most requests under way in a lane; default by Rate and Timeout, 8..512
 	Timeout     time.Duration     // deadline of a request, its connection included; default 1 s
 	Zone        string            // client zone; "" is the data network
+	// Token is a kind of token that the system gives out (harness.Authorizer):
+	// each request shows the one of the moment. "": none is asked for.
+	Token string
+	// Intruder says that no request of this load may be answered well: the
+	// lane is not judged but by the check no-intruder.
+	Intruder bool
 }
 
 var _ Load = HTTP{}
@@ -75,6 +81,12 @@ func (h HTTP) Describe() string {
 	if len(h.Header) > 0 || h.Body != "" {
 		params += fmt.Sprintf(" header=%v body=%q", h.Header, h.Body) // fmt prints maps in order
 	}
+	if h.Token != "" {
+		params += " token=" + h.Token
+	}
+	if h.Intruder {
+		params += " intruder"
+	}
 	if h.Degraded != "" {
 		params += " degraded=" + h.Degraded
 	}
@@ -87,7 +99,7 @@ func (h HTTP) Lanes() []record.Lane {
 	lanes := make([]record.Lane, len(h.Connections))
 	for i, kind := range h.Connections {
 		lanes[i] = record.Lane{Name: laneName(h.Name+"/"+kind, h.Zone), Protocol: "http", Connection: kind, Zone: h.Zone,
-			Rate: h.Schedule.Rate() / float64(len(lanes))}
+			Rate: h.Schedule.Rate() / float64(len(lanes)), Intruder: h.Intruder}
 	}
 	return lanes
 }
@@ -120,6 +132,16 @@ func (h HTTP) Open(_ context.Context, t Target) (Session, error) {
 	if _, err := target.Request(); err != nil {
 		return nil, fmt.Errorf("load http: %w", err)
 	}
+	token := func() string { return "" }
+	if h.Token != "" {
+		gate, ok := t.Running.(harness.Authorizer)
+		if !ok {
+			return nil, fmt.Errorf("load http: the system %T gives out no tokens (harness.Authorizer)", t.Running)
+		}
+		if token, err = gate.Authorization(h.Token); err != nil {
+			return nil, fmt.Errorf("load http: %w", err)
+		}
+	}
 	s := &httpSession{}
 	processes := t.processes()
 	for i, spec := range h.Lanes() {
@@ -131,7 +153,7 @@ func (h HTTP) Open(_ context.Context, t Target) (Session, error) {
 			spec: spec, number: t.LaneBase + uint8(i), target: t, request: target,
 			safe:     h.Method == http.MethodGet || h.Method == http.MethodHead || h.Method == http.MethodOptions,
 			schedule: Schedule(shared{h.Schedule, uint64(i), uint64(len(h.Connections))}),
-			clients:  h.Clients, timeout: h.Timeout, degraded: h.Degraded,
+			clients:  h.Clients, timeout: h.Timeout, degraded: h.Degraded, token: token,
 			sink: newSink(t.Recorder), timer: clock, processes: processes,
 		}
 		l.transport = newTransport(from, secure.Clone(), spec.Connection == Fresh, h.Clients, h.Timeout)

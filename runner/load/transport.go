@@ -104,7 +104,11 @@ func (a *attack) RoundTrip(req *http.Request) (*http.Response, error) {
 		},
 		WroteHeaders: func() { wrote.Store(true) },
 	})
-	res, err := a.transport.http.RoundTrip(req.WithContext(ctx))
+	req = req.WithContext(ctx)
+	if shown := a.token(); shown != "" {
+		req.Header.Set("Authorization", shown)
+	}
+	res, err := a.transport.http.RoundTrip(req)
 	if connections.Load() > 1 {
 		if err == nil {
 			_ = res.Body.Close()
