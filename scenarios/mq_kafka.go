@@ -70,8 +70,8 @@ func mqKafka() []runner.Scenario {
 	controller.Name = "mq/kafka/controller-kill"
 	controller.Doc = "The node of the active controller is killed: another is elected, gives every broker a new session, and only when the dead one's has ended are its confirmations no longer waited for."
 	controller.Faults = faults.Schedule{faults.At(2*time.Second, faults.Kill(kafka.Controller))}
-	controller.Duration = 16 * time.Second
-	controller.Promises = kafkaSound(runner.RTO(8*time.Second, 11*time.Second))
+	controller.Duration = 14 * time.Second
+	controller.Promises = kafkaSound(runner.RTO(6500*time.Millisecond, 9*time.Second))
 
 	comeback := follower
 	comeback.Name = "mq/kafka/leader-kill-return"
