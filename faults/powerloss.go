@@ -1,9 +1,9 @@
 package faults
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/hadrill/hadrill/faults/agent"
 	"github.com/hadrill/hadrill/harness"
@@ -35,8 +35,13 @@ type powerLoss struct {
 
 func (p powerLoss) Spec() Spec {
 	s := Spec{Fault: p.name, Aim: text(p.aim)}
-	if len(p.clients) > 0 {
-		s.Params = "clients=" + strings.Join(p.clients, ",")
+	for i, zone := range p.clients {
+		if i == 0 {
+			s.Params = "clients="
+		} else {
+			s.Params += ","
+		}
+		s.Params += cmp.Or(zone, "data")
 	}
 	return s
 }
