@@ -39,6 +39,14 @@
 // PING only when DownAfter has passed (sentinelResetMaster sets act_ping_time
 // and last_pong_time together): the new primary is taken for down before it was
 // asked, and with all clocks so close the others agree.
+//
+// A primary that keeps nothing on disk and is restarted sooner than it is missed
+// comes back empty, and its replicas copy that: everything is lost, in a cluster
+// in which nothing failed.
+//
+// A sentinel whose wall clock jumps acts no more for 30 s (TILT mode). With a
+// quorum of two of three the others fail over as if nothing were; a quorum of
+// three waits for it.
 package redis
 
 import (
