@@ -42,7 +42,7 @@ var _ = register(Action{
 		if err := ice.hold(t.ID); err != nil {
 			return Evidence{}, err
 		}
-		_, frozen, err := ice.await(ctx, true)
+		_, frozen, err := ice.frozen(ctx)
 		if err != nil {
 			return Evidence{}, errors.Join(err, ice.release(t.ID))
 		}

@@ -26,7 +26,11 @@ var _ = register(Action{
 		if err != nil {
 			return Evidence{}, err
 		}
-		last, first, err := ice.await(ctx, true)
+		wait := ice.frozen
+		if applied.Before == 0 { // looked at again: what was lost must show
+			wait = func(ctx context.Context) (int64, int64, error) { return ice.await(ctx, true) }
+		}
+		last, first, err := wait(ctx)
 		if err != nil {
 			return Evidence{}, err
 		}

@@ -54,7 +54,7 @@ func applyPowerCut(ctx context.Context, t *Target) (Evidence, error) {
 	t.State = life
 	seen := Evidence{Before: monotonic(), How: "pidfd"}
 	if err = ice.hold(t.ID); err == nil {
-		_, _, err = ice.await(ctx, true)
+		_, _, err = ice.frozen(ctx)
 	}
 	for _, v := range volumes {
 		if err == nil {

@@ -217,7 +217,7 @@ func BenchmarkEngineCommands(b *testing.B) {
 		devices := fmt.Sprintf("/proc/%d/net/dev", pid())
 		ms := effect(func() bool {
 			text, err := os.ReadFile(devices)
-			return err == nil && !strings.Contains(string(text), "eth0")
+			return err == nil && !strings.Contains(string(text), "eth")
 		}, "network", "disconnect", r.net, subject.id)
 		docker("network", "connect", "--ip", subject.addr.String(), r.net, subject.id)
 		awake()

@@ -84,6 +84,41 @@ func (i *ice) held() bool {
 	return len(i.holders) > 0
 }
 
+// frozen waits until every process is frozen, like await. A version 1 freezer
+// can stay "FREEZING" for ever when a process was made or moved while it froze;
+// asking again, and thawing for a moment in between, gets it going (as container
+// runtimes do).
+func (i *ice) frozen(ctx context.Context) (last, first int64, err error) {
+	for attempt := 1; ; attempt++ {
+		trying, cancel := context.WithTimeout(ctx, insistStep)
+		last, first, err = i.await(trying, true)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return last, first, err
+		}
+		if err := i.again(attempt%2 == 0); err != nil {
+			return 0, 0, err
+		}
+	}
+}
+
+const insistStep = 100 * time.Millisecond
+
+// again orders the freeze once more, if anybody still holds it.
+func (i *ice) again(thaw bool) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if len(i.holders) == 0 {
+		return errors.New("nobody freezes the node any more")
+	}
+	if thaw {
+		if err := i.set(false); err != nil {
+			return err
+		}
+	}
+	return i.set(true)
+}
+
 // thawed waits until the node runs, or until it is known that somebody else
 // keeps it frozen, and says which.
 func (i *ice) thawed(ctx context.Context) (first int64, detail string, err error) {
@@ -109,7 +144,7 @@ var _ clock.Group = clocks{}
 
 const (
 	patching   = "the patch of a clock"
-	patchLimit = 2 * time.Second // freezing takes less than a millisecond, unless a process is stuck in the kernel
+	patchLimit = 5 * time.Second // freezing takes less than a millisecond, unless a process is stuck in the kernel
 )
 
 // Freeze implements clock.Group.
@@ -120,7 +155,7 @@ func (c clocks) Freeze(ctx context.Context) (func() error, error) {
 	ctx, cancel := context.WithTimeout(ctx, patchLimit)
 	defer cancel()
 	thaw := func() error { return c.ice.release(patching) }
-	if _, _, err := c.ice.await(ctx, true); err != nil {
+	if _, _, err := c.ice.frozen(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("freeze for the patch of a clock: %w", err), thaw())
 	}
 	return thaw, nil

@@ -83,3 +83,18 @@ func TestAFreezeThatNeverComesIsTakenBack(t *testing.T) {
 	assert.Equal(t, "0", string(text))
 	assert.Equal(t, "THAWED", state())
 }
+
+func TestAFreezerThatIsStuckIsAskedAgain(t *testing.T) {
+	i, state := plainIce(t)
+	require.NoError(t, i.hold("pause"))
+	file := filepath.Join(i.dir, "freezer.state")
+	require.NoError(t, os.WriteFile(file, []byte("FREEZING"), 0o600))
+	_, _, err := i.frozen(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, "FROZEN", state())
+
+	require.NoError(t, i.release("pause"))
+	_, _, err = i.frozen(t.Context())
+	assert.ErrorContains(t, err, "nobody freezes", "what was healed is not frozen again")
+	assert.Equal(t, "THAWED", state())
+}
