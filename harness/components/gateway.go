@@ -32,6 +32,11 @@ const (
 //	HADRILL_CACHE            file of the last known instances; "off": none
 //	HADRILL_DRAIN            from "not ready" to no new connections
 //	HADRILL_TLS_CERT, _KEY   PEM files
+//	HADRILL_OPENID_ISSUER    provider's base URL; none: no token is asked for
+//	HADRILL_OPENID_AUDIENCE  whom tokens must be for
+//	HADRILL_OPENID_KEYS      "cached" (default) or "per-request"
+//	HADRILL_OPENID_OUTAGE    who is let in while the provider is down: those with
+//	                         a valid token ("closed", default) or all ("open")
 //	HADRILL_TRACE            share of requests whose spans are printed, default 0
 func runGateway(ctx context.Context, s *Settings) error {
 	c := gateway.Config{
@@ -41,6 +46,7 @@ func runGateway(ctx context.Context, s *Settings) error {
 	}
 	c.Cache, c.TLS.Cert, c.TLS.Key = given(c.Cache, "off"), given(c.TLS.Cert, "none"), given(c.TLS.Key, "none")
 	c.Registry = readRegistry(s)
+	guard := readOpenID(s)
 	share := s.Text("HADRILL_TRACE", "0")
 	var err error
 	if c.Trace, err = strconv.ParseFloat(share, 64); err != nil {
@@ -62,7 +68,11 @@ func runGateway(ctx context.Context, s *Settings) error {
 	say := func(line string) { fmt.Printf("%s: %s\n", c.Node, line) }
 	if worker != "none" {
 		say = func(line string) { fmt.Printf("%s: worker %s: %s\n", c.Node, worker, line) }
-		return gateway.Work(ctx, c, gateway.Seams{Say: say})
+		seams := gateway.Seams{Say: say}
+		if guard != nil {
+			defer openID(ctx, *guard, &seams)()
+		}
+		return gateway.Work(ctx, c, seams)
 	}
 	self, err := os.Executable()
 	if err != nil {

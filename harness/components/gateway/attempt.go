@@ -153,9 +153,7 @@ func (a *attempts) send(r *http.Request, i *instance, content content, n int) tr
 	if deadline, ok := r.Context().Deadline(); ok {
 		remaining(out.Header, deadline, began)
 	}
-	i.sent.Add(1)
-	i.lastSent.Store(began.UnixNano())
-	i.underway.Add(1)
+	i.begin(began)
 	timer := time.AfterFunc(a.route.Attempt.Std(), func() { cancel(errSlow) })
 	t.answer, t.err = a.transport.RoundTrip(out)
 	if !timer.Stop() && t.err == nil && context.Cause(ctx) != nil {

@@ -101,3 +101,14 @@ func TestLatencyRisesAtOnceAndFallsSlowly(t *testing.T) {
 	assert.InDelta(t, 0.37, p.at(now.Add(memory)), 0.01)
 	assert.Equal(t, floor, p.at(now.Add(time.Minute)), "the slowest is tried again in the end")
 }
+
+func TestTheSilentAreAvoidedBeforeTheirFirstTimeout(t *testing.T) {
+	all := instancesOf(2)
+	now := time.Now()
+	for _, i := range all {
+		i.latency.observe(now, 2*time.Millisecond)
+	}
+	all[0].begin(now.Add(-50 * time.Millisecond))
+	assert.Less(t, all[1].cost(now), all[0].cost(now)/10)
+	assert.LessOrEqual(t, shares(twoChoices, all, 100, nil)["service-1"], 0)
+}

@@ -78,6 +78,9 @@ func (g *Gateway) Ready() error {
 			errs = append(errs, fmt.Errorf("route %s does not know its instances yet", r.route.Name))
 		}
 	}
+	if g.ready != nil {
+		errs = append(errs, g.ready())
+	}
 	return errors.Join(errs...)
 }
 

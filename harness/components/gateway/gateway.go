@@ -26,7 +26,8 @@ const NodeHeader = "X-Hadrill-Gateway"
 type Gateway struct {
 	config  Config
 	say     func(string)
-	routes  []*route // longest path first
+	ready   func() error // of what is plugged in; nil: nothing is asked
+	routes  []*route     // longest path first
 	handler http.Handler
 	metrics *metrics
 	tracer  *tracer
@@ -50,7 +51,7 @@ func New(c Config, s Seams) (*Gateway, error) {
 	if s.Say == nil {
 		s.Say = func(string) {}
 	}
-	g := &Gateway{config: c, say: s.Say, metrics: newMetrics(), cache: &cache{path: c.Cache, lists: map[string][]registry.Instance{}}}
+	g := &Gateway{config: c, say: s.Say, ready: s.Ready, metrics: newMetrics(), cache: &cache{path: c.Cache, lists: map[string][]registry.Instance{}}}
 	var err error
 	if g.tracer, err = newTracer(c.Node, c.Trace, or[io.Writer](c.TraceTo, io.Discard)); err != nil {
 		return nil, err

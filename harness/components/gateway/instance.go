@@ -20,6 +20,7 @@ type instance struct {
 	sent     atomic.Int64 // attempts, ever
 	failed   atomic.Int64 // those of them that failed
 	lastSent atomic.Int64 // nanoseconds since the Unix epoch
+	moved    atomic.Int64 // the same: when it last answered, or was asked while it had nothing to do
 	latency  peak
 
 	// Below: guarded by the rotation's mutex.
@@ -35,10 +36,25 @@ type instance struct {
 	unsaid   int       // failed attempts since
 }
 
+// begin notes that a request is sent.
+func (i *instance) begin(now time.Time) {
+	i.sent.Add(1)
+	i.lastSent.Store(now.UnixNano())
+	if i.underway.Add(1) == 1 {
+		i.moved.Store(now.UnixNano())
+	}
+}
+
 // cost is what another request would meet: the expected latency, times those
-// it would share it with.
+// it would share it with. One that has requests and answers none of them is
+// expected to take at least as long as it has been silent: that is known long
+// before the first of them has timed out.
 func (i *instance) cost(now time.Time) float64 {
-	return i.latency.at(now) * float64(i.underway.Load()+1)
+	latency, underway := i.latency.at(now), i.underway.Load()
+	if underway > 0 {
+		latency = max(latency, float64(now.UnixNano()-i.moved.Load())/1e9)
+	}
+	return latency * float64(underway+1)
 }
 
 // peak is a moving estimate of latency that rises at once and falls slowly

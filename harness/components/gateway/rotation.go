@@ -188,6 +188,7 @@ func (p *rotation) outcome(i *instance, took time.Duration, failure string) {
 		took = max(took, p.route.Attempt.Std()) // who fails quickly must not look quick
 	}
 	i.latency.observe(now, took)
+	i.moved.Store(now.UnixNano())
 	o := p.route.Outlier
 	if o == nil && failure == "" {
 		return

@@ -36,6 +36,9 @@ var _ protection = (*protect.Guard)(nil)
 // Seams are what others plug into a gateway. The zero value plugs in nothing.
 type Seams struct {
 	Authenticate Authenticate // nil: everybody may
+	// Ready returns why the gateway is not to be sent requests yet, beside what
+	// it knows itself; nil: nothing is asked. Safe for concurrent use.
+	Ready func() error
 	// Say is told, in one line each, of what changes: an instance leaves or
 	// joins a rotation, a breaker opens, the registry is lost. Safe for
 	// concurrent use. nil: nobody is.

@@ -6,10 +6,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -45,7 +48,7 @@ func newStage(t *testing.T, rotate time.Duration, change func(*Config)) *stage {
 	t.Cleanup(server.Close)
 	var err error
 	s.issuer = server.URL
-	s.provider, err = NewProvider(server.URL, rotate)
+	s.provider, err = NewProvider(server.URL, rotate, "")
 	require.NoError(t, err)
 	s.provider.Register(func(pattern string, h http.HandlerFunc) { mux.HandleFunc(pattern, h) })
 	c := Config{Issuer: server.URL, Audience: "shop"}
@@ -160,7 +163,7 @@ func TestTokensOutliveTheRotationOfTheirKey(t *testing.T) {
 
 func TestUnknownKeysDoNotKeepTheProviderBusy(t *testing.T) {
 	s := newStage(t, 0, nil)
-	other, err := NewProvider(s.issuer, 0)
+	other, err := NewProvider(s.issuer, 0, "")
 	require.NoError(t, err)
 	for range 10 { // names that the provider never gave
 		_, err = other.make()
@@ -193,4 +196,27 @@ func TestAGateThatFailsOpenLetsForgersIn(t *testing.T) {
 	assert.Equal(t, http.StatusUnauthorized, s.answer(bad["forged"]))
 	s.away.Store(true)
 	assert.Equal(t, http.StatusOK, s.answer(bad["forged"]))
+}
+
+func TestAProviderThatComesBackHasTheKeysItHad(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "keys.json")
+	before, err := NewProvider("http://x", time.Hour, file)
+	require.NoError(t, err)
+	token, err := before.Sign(Claims{Audience: "shop", Life: time.Minute})
+	require.NoError(t, err)
+	after, err := NewProvider("http://x", time.Hour, file)
+	require.NoError(t, err)
+	published, err := after.published()
+	require.NoError(t, err)
+	signed, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.ES256})
+	require.NoError(t, err)
+	keys := published.Key(signed.Signatures[0].Header.KeyID)
+	require.Len(t, keys, 1)
+	_, err = signed.Verify(keys[0])
+	assert.NoError(t, err)
+	assert.True(t, keys[0].IsPublic(), "what is published is not what is kept")
+
+	require.NoError(t, os.WriteFile(file, []byte("{}"), 0o600))
+	_, err = NewProvider("http://x", time.Hour, file)
+	assert.ErrorContains(t, err, file, "a damaged file is not silently replaced by new keys")
 }

@@ -15,7 +15,8 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 )
 
-// Paths of a provider.
+// Paths of a provider. A verifier that was given the issuer asks these, which
+// is what the provider's discovery document says too.
 const (
 	DiscoveryPath = "/.well-known/openid-configuration"
 	KeysPath      = "/keys"
@@ -26,6 +27,7 @@ const (
 type Provider struct {
 	issuer string
 	rotate time.Duration
+	file   string // keeps the keys over a restart; "": nothing does
 
 	mu    sync.Mutex
 	keys  [3]signing // previous (zero at first), current, next
@@ -40,16 +42,21 @@ type signing struct {
 }
 
 // NewProvider makes a provider of the given issuer, its own base URL. rotate is
-// how long a key signs; 0: for ever.
-func NewProvider(issuer string, rotate time.Duration) (*Provider, error) {
-	p := &Provider{issuer: issuer, rotate: rotate, since: time.Now()}
+// how long a key signs; 0: for ever. file keeps the keys, readable to nobody
+// else: a provider that comes back with others would have broken every token
+// that it ever gave out. "" keeps none.
+func NewProvider(issuer string, rotate time.Duration, file string) (*Provider, error) {
+	p := &Provider{issuer: issuer, rotate: rotate, file: file, since: time.Now()}
+	kept, err := p.restore()
+	if kept || err != nil {
+		return p, err
+	}
 	for i := 1; i < 3; i++ {
-		var err error
 		if p.keys[i], err = p.make(); err != nil {
 			return nil, err
 		}
 	}
-	return p, nil
+	return p, p.save()
 }
 
 func (p *Provider) make() (signing, error) {
@@ -61,15 +68,20 @@ func (p *Provider) make() (signing, error) {
 	return signing{"key-" + strconv.Itoa(p.next), key}, nil
 }
 
-// turn rotates the keys as often as their time has passed. p.mu is held.
+// turn rotates the keys when their time has passed, once, however long ago that
+// was: a provider that was down for several periods must not drop at once the
+// key of every token that is out there. p.mu is held.
 func (p *Provider) turn() error {
-	for p.rotate > 0 && time.Since(p.since) >= p.rotate {
+	if p.rotate > 0 && time.Since(p.since) >= p.rotate {
 		made, err := p.make()
 		if err != nil {
 			return err
 		}
 		p.keys = [3]signing{p.keys[1], p.keys[2], made}
-		p.since = p.since.Add(p.rotate)
+		p.since = time.Now()
+		if err := p.save(); err != nil {
+			return err
+		}
 	}
 	return nil
 }
