@@ -34,12 +34,12 @@ func gatewayDiscovery() []runner.Scenario {
 		Profile:    runner.Nightly,
 		System:     system,
 		Load:       load.HTTP{Rate: 300},
-		SLO:        record.SLO{Latency: 250 * time.Millisecond, Success: 0.999, Stable: 2 * time.Second},
+		SLO:        record.SLO{Latency: 500 * time.Millisecond, Success: 0.999, Stable: 2 * time.Second},
 		Resolution: 250 * time.Millisecond,
 	}
 	unseen := runner.Promises{runner.NoErrors(), runner.Availability(1, 0.999)}
 	leaves := append(runner.Promises{
-		runner.Detect(150*time.Millisecond, 300*time.Millisecond),
+		runner.Detect(200*time.Millisecond, 300*time.Millisecond),
 		runner.Removed(pool.ServiceName(0), 300*time.Millisecond, 600*time.Millisecond),
 	}, unseen...)
 
@@ -84,6 +84,13 @@ func gatewayDiscovery() []runner.Scenario {
 	leader.Duration = 9 * time.Second
 	leader.Promises = unseen
 
+	gone := safe
+	gone.Name = "gateway/discovery/registry-kill"
+	gone.Doc = "The whole registry dies for longer than the leases and comes back: nobody is listed by anything that answers, and traffic goes on as it was."
+	gone.Faults = faults.Schedule{faults.At(2*time.Second, faults.Kill(members)).Lasting(2*lease + time.Second)}
+	gone.Duration = 13 * time.Second
+	gone.Promises = unseen
+
 	// The service dies while the gateways see the last list they had.
 	cut := safe
 	cut.Name = "gateway/discovery/registry-cut-kill"
@@ -95,7 +102,7 @@ func gatewayDiscovery() []runner.Scenario {
 	cut.Duration = 13 * time.Second
 	cut.Promises = unseen
 
-	return []runner.Scenario{null, kill, pause, byLease, leader, cut, unchecked}
+	return []runner.Scenario{null, kill, pause, byLease, leader, gone, cut, unchecked}
 }
 
 // registryOnly is the same pool without any check of the gateways' own.

@@ -44,6 +44,12 @@
 //	db/read-write-split     lag, replica-kill                   lag-any-replica
 //	db/isolation            lists, bank, lists-kill             lists-repeatable-read,
 //	                                                            bank-repeatable-read
+//	mq/rabbitmq             null, leader-kill, -kill-return,    leader-kill-classic,
+//	                        -pause, -pause-long, -partition,    leader-isolated-kill-no-confirms,
+//	                        -isolated-kill, follower-kill,      consumers-cut-auto-ack,
+//	                        consumers-cut, given-back,          leader-pause-long-pause-minority,
+//	                        latency, packet-loss,               given-back-default-limit
+//	                        rolling-restart
 //	disk/redis-single       null, power-cut, -everysec,         power-cut-lying-disk, -no-sync,
 //	                        disk-full                           -everysec-no-sync, disk-full-always
 //	e2e/orders              null, service-kill,                 service-kill-no-idempotency-key,
@@ -56,7 +62,7 @@
 //	                        slow-least-loaded,
 //	                        kill-consistent-hash
 //	gateway/discovery       null, kill, pause, pause-lease,     pause-registry-only
-//	                        registry-leader-kill,
+//	                        registry-leader-kill, registry-kill,
 //	                        registry-cut-kill
 //	protection/breaker      hang                                hang-no-breaker
 //	protection/degrade      kill, hang                          kill-no-fallback
@@ -111,6 +117,7 @@ func All() []runner.Scenario {
 		cacheAvalanche(),
 		monitorHealth(),
 		securityTLS(),
+		securityOpenID(),
 	)
 }
 

@@ -53,6 +53,12 @@ type Cluster struct {
 	// asking whether it is up to date: quicker, and stale while it is cut off.
 	SerializableReads bool
 
+	// Disks gives each member a disk of its own, for faults of disks: what is not
+	// synced there is lost with the power.
+	Disks bool
+	// NoSync acknowledges without syncing (--unsafe-no-fsync).
+	NoSync bool
+
 	// Zones places member i in Zones[i mod len]. Empty: one zone.
 	Zones []string
 }
@@ -124,7 +130,7 @@ func (c Cluster) command(members []member, i int) []string {
 	}
 	own := members[i]
 	command := []string{
-		"etcd", "--name", own.name, "--data-dir", "/tmp/etcd",
+		"etcd", "--name", own.name, "--data-dir", c.dataDir(),
 		"--listen-client-urls", url("0.0.0.0", clientPort), "--advertise-client-urls", url(own.addr.String(), clientPort),
 		"--listen-peer-urls", url("0.0.0.0", peerPort), "--initial-advertise-peer-urls", url(own.addr.String(), peerPort),
 		"--initial-cluster", strings.Join(all, ","), "--initial-cluster-state", "new", "--initial-cluster-token", "drill",
@@ -135,7 +141,31 @@ func (c Cluster) command(members []member, i int) []string {
 	if c.Election > 0 {
 		command = append(command, "--election-timeout", strconv.FormatInt(c.Election.Milliseconds(), 10))
 	}
+	if c.NoSync {
+		command = append(command, "--unsafe-no-fsync")
+	}
 	return command
+}
+
+const (
+	diskPath = "/data"
+	// diskMB has room for etcd's log, written ahead in pieces of 64 MB, and for
+	// its database.
+	diskMB = 384
+)
+
+func (c Cluster) dataDir() string {
+	if c.Disks {
+		return diskPath + "/etcd"
+	}
+	return "/tmp/etcd"
+}
+
+func (c Cluster) disks() []harness.Disk {
+	if !c.Disks {
+		return nil
+	}
+	return []harness.Disk{{Path: diskPath, SizeMB: diskMB}}
 }
 
 // Start implements harness.System.
@@ -158,6 +188,7 @@ func (c Cluster) StartCluster(ctx context.Context, env *harness.Env) (*Running, 
 		specs = append(specs, harness.NodeSpec{
 			Name: m.name, Component: "etcd", Zone: c.zone(i),
 			Command: c.command(members, i),
+			Disks:   c.disks(),
 			Ready: func(ctx context.Context, n *harness.Node) error {
 				a := newAsker(env.Data(), n.Addr())
 				defer a.close()

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -25,13 +24,13 @@ type asker struct {
 	from harness.Vantage
 	addr netip.AddrPort
 
-	mu   sync.Mutex
+	turn chan struct{} // held by who asks; guards the fields below
 	conn net.Conn
 	last int32 // number of the last question
 }
 
 func newAsker(from harness.Vantage, addr netip.Addr, port uint16) *asker {
-	return &asker{from: from, addr: netip.AddrPortFrom(addr, port)}
+	return &asker{from: from, addr: netip.AddrPortFrom(addr, port), turn: make(chan struct{}, 1)}
 }
 
 const (
@@ -43,8 +42,12 @@ var formatter = kmsg.NewRequestFormatter(kmsg.FormatterClientID("hadrill"))
 
 // ask puts one question; its version is the request's own.
 func (a *asker) ask(ctx context.Context, question kmsg.Request) (answer kmsg.Response, err error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	select {
+	case a.turn <- struct{}{}:
+		defer func() { <-a.turn }()
+	case <-ctx.Done(): // another's question is still open
+		return nil, fmt.Errorf("ask %s for %s: %w", a.addr, kmsg.NameForKey(question.Key()), ctx.Err())
+	}
 	if answer, err = a.exchange(ctx, question); err != nil {
 		a.drop()
 		return nil, fmt.Errorf("ask %s for %s: %w", a.addr, kmsg.NameForKey(question.Key()), err)
@@ -52,11 +55,8 @@ func (a *asker) ask(ctx context.Context, question kmsg.Request) (answer kmsg.Res
 	return answer, nil
 }
 
-// exchange is ask with the lock held.
+// exchange is ask in one's turn.
 func (a *asker) exchange(ctx context.Context, question kmsg.Request) (kmsg.Response, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err // its time went by in the queue
-	}
 	if a.conn == nil {
 		conn, err := a.from.DialContext(ctx, "tcp", a.addr.String())
 		if err != nil {
@@ -105,7 +105,7 @@ func (a *asker) drop() {
 }
 
 func (a *asker) close() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.turn <- struct{}{}
+	defer func() { <-a.turn }()
 	a.drop()
 }

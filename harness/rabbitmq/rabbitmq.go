@@ -34,6 +34,28 @@
 // Producers wait for the confirm of each message and ask for unroutable ones
 // back (mandatory), for RabbitMQ confirms those it drops. Consumers are pushed
 // messages ahead (Prefetch) and acknowledge each one by hand when they take it.
+//
+// # What to expect
+//
+// Three nodes are ready after 11 to 14 s on two cores, with about 100 MB each:
+// nearly all of it is Erlang loading code, three times over. A killed leader is
+// replaced within 0.1 to 0.2 s, for its connections close and the others vote
+// at once. A frozen or isolated one is replaced 1.1 to 1.5 s after it fell
+// silent with DetectorPoll 500 ms; by default the detector looks every 5 s.
+//
+// # What hadrill found
+//
+// pause_minority, the mode recommended for three nodes, does not repair what a
+// freeze longer than net_ticktime leaves behind. The others have given the node
+// up; thawed, it finds them alive and so is in no minority, and goes on. Its
+// Mnesia has parted from theirs ("inconsistent_database") and stays so until
+// somebody restarts the node, while the queue itself, which is Raft's, has long
+// been whole again. autoheal does join the databases, but may restart two nodes
+// of three for it: the queue then has no majority for a few seconds.
+//
+// Asking a node for its queues is a transaction: with one node silent, the
+// others did not answer for as long as net_ticktime. That is why the witness
+// reads the tables.
 package rabbitmq
 
 import (
