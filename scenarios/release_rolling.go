@@ -55,7 +55,7 @@ func gatewayReleases() []runner.Scenario {
 	upgrade := faults.Signal(harness.Named(pool.GatewayName(0)), "USR2")
 	safe := released()
 	safe.System = system
-	safe.Load = load.HTTP{Rate: 300, Method: "POST", Path: "/"}
+	safe.Load = load.HTTP{Rate: 200, Method: "POST", Path: "/"}
 
 	instances := safe
 	instances.Name = "release/rolling/instances"
