@@ -22,6 +22,7 @@ const (
 	slack       = 250 * time.Millisecond
 	pause       = 100 * time.Millisecond // between two attempts, and two looks for the leader
 	openLimit   = 5 * time.Second
+	introLimit  = 2 * time.Second
 )
 
 // client is one virtual user: a producer, and a reader of its own.
@@ -46,13 +47,17 @@ func (r *Running) open(ctx context.Context, from harness.Vantage) (*client, erro
 	return &client{running: r, library: library, reader: r.newReader(from)}, nil
 }
 
-// introduce lets a producer be given its number and connect to the first
-// leader, by a record that is not part of any drill. In the midst of a failure
-// that may not be had, and the producer does it with its first operation.
+// introduce lets a producer learn who leads, connect, and be given its number,
+// by records that no reader sees. In the midst of a failure that may not be
+// had, and the producer does it with its first operation.
 func (r *Running) introduce(ctx context.Context, library *kgo.Client) {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	ctx, cancel := context.WithTimeout(ctx, introLimit)
 	defer cancel()
-	_ = library.ProduceSync(ctx, &kgo.Record{Topic: warmTopic, Value: encode(0, 0)}).FirstErr()
+	records := make([]*kgo.Record, len(r.places))
+	for p := range records {
+		records[p] = &kgo.Record{Topic: topic, Partition: int32(p), Value: encode(introduction, 0)}
+	}
+	_ = library.ProduceSync(ctx, records...).FirstErr()
 }
 
 func (r *Running) seeds() []string {
@@ -96,6 +101,9 @@ func (c Cluster) options(seeds []string, from harness.Vantage) []kgo.Opt {
 
 // payload is a record's value: its set or queue, and the element.
 const payload = 16
+
+// introduction is the key of records that are no part of any set or queue.
+const introduction = ^uint64(0)
 
 func encode(key uint64, value int64) []byte {
 	b := make([]byte, payload)

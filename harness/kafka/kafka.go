@@ -57,7 +57,7 @@
 // each. A Java process is slow at whatever it does for the first time, which
 // would be seen as an outage in the beginning of every drill: so each broker
 // leads a partition of a topic that is written to before, and each producer
-// writes one record there when it connects.
+// writes a record that no reader sees when it connects.
 //
 // # The client
 //

@@ -283,7 +283,9 @@ func (r *reader) ahead(ctx context.Context, partition int32, p *place) (more boo
 		if err != nil {
 			return false, fmt.Errorf("offset %d: %w", record.Offset, err)
 		}
-		p.kept = append(p.kept, item{key, value})
+		if key != introduction {
+			p.kept = append(p.kept, item{key, value})
+		}
 	}
 	p.at = then
 	return true, nil
