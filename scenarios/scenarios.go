@@ -17,7 +17,7 @@
 //	zones/dual-active       null, far, zone-kill,               zone-kill-no-spare-capacity,
 //	                        zone-kill-return, zone-cut,         zone-kill-majority-inside,
 //	                        zone-one-way, orders-null,          zone-cut-two-writers,
-//	                        orders-zone-kill, orders-zone-cut   orders-zone-kill-no-idempotency-key
+//	                        orders-zone-kill, orders-zone-cut   orders-zone-cut-long-fail-timeout
 //	cache/redis-sentinel    null, primary-kill, -pause,         primary-partition-unguarded,
 //	                        -partition, rolling-restart,        rolling-restart-no-persistence,
 //	                        packet-loss,                        clock-jump-primary-kill-unanimous

@@ -151,7 +151,8 @@ func zonesOrders() []runner.Scenario {
 	system := zones.Whole{
 		Entry: vip.Pair{
 			Proxy: vip.Nginx, CheckInterval: 200 * time.Millisecond, Arbiter: true, Zones: zones.All(),
-			PassOn: time.Second, // the service gives up, and says so, before nginx does
+			PassOn:      time.Second, // the service gives up, and says so, before nginx does
+			FailTimeout: time.Second, // a service whose database fails over is not dead
 		},
 		Shop: shop.Shop{Instances: 2, Consumers: 2, Replicas: 2, Zones: zones.All()},
 	}
@@ -189,14 +190,14 @@ func zonesOrders() []runner.Scenario {
 		Left: faults.Side{Nodes: zoneA}, Right: faults.Side{Nodes: harness.Except(zoneA)},
 	}).Lasting(8 * time.Second)}
 
-	careless := twin(kill, "orders-zone-kill-no-idempotency-key",
-		"Twin: customers repeat an order without a key. Those whose answer died with the zone are stored twice.",
-		runner.FailsOn("check."+check.ExactlyOnce),
+	sulking := twin(cut, "orders-zone-cut-long-fail-timeout",
+		"Twin: nginx' default fail_timeout of 10 s. While the database fails over, the healthy zone's service cannot answer either, and nginx takes it for dead: three seconds without a database become ten without a service.",
+		runner.FailsOn("rto"),
 		func(s *runner.Scenario) {
-			anonymous := system
-			anonymous.Shop.NoIdempotencyKey = true
-			s.System = anonymous
+			long := system
+			long.Entry.FailTimeout = 10 * time.Second
+			s.System = long
 		})
 
-	return []runner.Scenario{null, kill, cut, careless}
+	return []runner.Scenario{null, kill, cut, sulking}
 }

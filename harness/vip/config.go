@@ -103,7 +103,7 @@ func (p Pair) nginx(backends []netip.Addr) string {
 		limit = fmt.Sprintf(" max_conns=%d", p.BackendLimit)
 	}
 	for _, a := range backends {
-		line("        server %s:%d max_fails=1 fail_timeout=10s%s;", a, components.DefaultPort, limit)
+		line("        server %s:%d max_fails=1 fail_timeout=%ds%s;", a, components.DefaultPort, int(p.FailTimeout.Seconds()), limit)
 	}
 	line("        keepalive 32;")
 	line("    }")

@@ -99,6 +99,9 @@ type Pair struct {
 	// PassOn is how long nginx waits for a backend's answer before it asks the
 	// next one; default 250 ms.
 	PassOn time.Duration
+	// FailTimeout is how long nginx leaves a backend alone that failed once,
+	// whole seconds (fail_timeout); default 10 s, which is nginx' own.
+	FailTimeout time.Duration
 	// BackendLatency is how long a backend works on a request.
 	BackendLatency time.Duration
 	// BackendLimit is how many requests nginx gives a backend at a time
@@ -118,6 +121,9 @@ func (p Pair) Name() string { return "vip-" + string(p.Proxy) }
 func (p Pair) filled() Pair {
 	if p.Backends == 0 && len(p.Others) == 0 {
 		p.Backends = 2
+	}
+	if p.FailTimeout == 0 {
+		p.FailTimeout = 10 * time.Second
 	}
 	if p.PassOn == 0 {
 		p.PassOn = 250 * time.Millisecond
@@ -146,6 +152,9 @@ func (p Pair) check() error {
 		if d < 0 || d%time.Millisecond != 0 {
 			errs = append(errs, fmt.Errorf("field %s: want whole milliseconds, not below zero", name))
 		}
+	}
+	if p.FailTimeout < time.Second || p.FailTimeout%time.Second != 0 {
+		errs = append(errs, fmt.Errorf("field FailTimeout %v: want whole seconds", p.FailTimeout))
 	}
 	if p.BackendLimit < 0 || p.BackendLimit > 0 && p.Proxy != Nginx {
 		errs = append(errs, fmt.Errorf("field BackendLimit %d: want none below zero, and nginx", p.BackendLimit))
