@@ -62,6 +62,12 @@ func gatewayBalance() []runner.Scenario {
 	pause.Doc = "A service freezes, so that its kernel still takes connections: attempts are given up after 150 ms and made again elsewhere; thawed, it takes its share again."
 	pause.Faults = faults.Schedule{faults.At(2*time.Second, faults.Pause(first)).Lasting(3 * time.Second)}
 	pause.Duration = 9 * time.Second
+	// Silent, it is hardly chosen any more, so it is checks that find it.
+	pause.Promises = runner.Promises{
+		runner.NoErrors(), runner.Availability(1, 0.999),
+		runner.Detect(350*time.Millisecond, 600*time.Millisecond),
+		runner.Removed(pool.ServiceName(0), 400*time.Millisecond, 800*time.Millisecond),
+	}
 
 	// What is left without checks and ejection is the choice alone. The slow
 	// service answers in a second: far above what a busy machine does to all.
