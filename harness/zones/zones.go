@@ -25,6 +25,12 @@
 // Where the witness has none and one zone has the majority, the service
 // survives the loss of the other zone only: the loss of the zone with the
 // majority leaves a database that must not promote anybody.
+//
+// What hadrill found: a failure of three seconds can take its time from a
+// setting elsewhere. While the database fails over, the service of the healthy
+// zone hangs on it, and nginx, which knows of failures only from requests,
+// takes that service for dead as well: with its default fail_timeout nobody was
+// served for eleven seconds instead of four.
 package zones
 
 import (
