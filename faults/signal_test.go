@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/moby/moby/client"
 	"github.com/stretchr/testify/require"
 )
 
@@ -22,7 +23,10 @@ func TestASignalThatNobodyCanHandleIsAnErrorAndNoOperation(t *testing.T) {
 func TestASignalIsTakenAndANodeThatEndedOfItIsStartedAgain(t *testing.T) {
 	s := newStage(t, 2)
 	i := s.do(t, Signal(first, "SIGTERM"))
-	require.Eventually(t, func() bool { return ping(s.client(t), s.nodes[0]) != nil }, 5*time.Second, 10*time.Millisecond, "it ends by itself")
+	require.Eventually(t, func() bool { // it stops answering a moment before it is gone
+		found, err := s.env.Engine().Client().ContainerInspect(t.Context(), s.nodes[0].ContainerID(), client.ContainerInspectOptions{})
+		return err == nil && !found.Container.State.Running
+	}, 10*time.Second, 10*time.Millisecond, "it ends by itself")
 	s.undo(t, i)
 }
 
