@@ -172,7 +172,7 @@ func kafkaTwins(kill, follower runner.Scenario) []runner.Scenario {
 		faults.At(2*time.Second, faults.Blackhole(peersToLeader)),
 		faults.At(6*time.Second, faults.Kill(harness.Primary)),
 	}
-	cut.Duration = 14 * time.Second
+	cut.Duration = 18 * time.Second
 	cut.Promises = kafkaSound(runner.RTO(8500*time.Millisecond, 10500*time.Millisecond)) // four seconds are the cut
 
 	alone := twin(cut, "replication-cut-leader-kill-min-insync-1",
