@@ -129,18 +129,9 @@ func (c Cluster) Start(ctx context.Context, env *harness.Env) (harness.Running, 
 			Ready: answersPing(env, serverPort),
 		})
 	}
-	// Primaries first: the two seconds in which each takes no writes pass while
-	// the replicas start.
-	nodes, err := env.Start(ctx, specs[:plan.shards()]...)
+	nodes, err := env.Start(ctx, specs...)
 	if err != nil {
 		return nil, err
-	}
-	if replicas := specs[plan.shards():]; len(replicas) > 0 {
-		started, err := env.Start(ctx, replicas...)
-		if err != nil {
-			return nil, err
-		}
-		nodes = append(nodes, started...)
 	}
 	return newRunningCluster(c, plan, env, nodes), nil
 }
