@@ -44,6 +44,12 @@
 //	db/read-write-split     lag, replica-kill                   lag-any-replica
 //	db/isolation            lists, bank, lists-kill             lists-repeatable-read,
 //	                                                            bank-repeatable-read
+//	mq/kafka                null, leader-kill, -kill-return,    leader-kill-default-session,
+//	                        -pause, -partition, -isolate-kill,  leader-isolate-kill-acks-leader,
+//	                        follower-kill, controller-kill,     follower-kill-plain-producer,
+//	                        replication-cut-leader-kill,        replication-cut-leader-kill-min-insync-1,
+//	                        -return, latency, packet-loss,      -unclean,
+//	                        clock-jump, rolling-restart         clock-jump-default-retention
 //	mq/rabbitmq             null, leader-kill, -kill-return,    leader-kill-classic,
 //	                        -pause, -pause-long, -partition,    leader-isolated-kill-no-confirms,
 //	                        -isolated-kill, follower-kill,      consumers-cut-auto-ack,
