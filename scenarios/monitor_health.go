@@ -57,10 +57,10 @@ func monitorHealth() []runner.Scenario {
 	shared.Routes = []gateway.Route{route("healthy", "/"), route("dependent", "/dependent")}
 	all := safe
 	all.Name = "monitor/health/dependency-of-all"
-	all.Doc = "The dependency of all services is killed: none is restarted, and the route that does not need it sees nothing of it."
+	all.Doc = "The dependency of all services hangs: none is restarted, and the route that does not need it sees nothing of it."
 	all.System = shared
 	all.Load = load.HTTP{Name: "healthy", Rate: 60, Path: "/", Clients: 64, Timeout: 1200 * time.Millisecond}
-	all.Faults = faults.Schedule{faults.At(2*time.Second, faults.Kill(harness.Named(protection.DependencyName))).Lasting(3 * time.Second)}
+	all.Faults = faults.Schedule{faults.At(2*time.Second, faults.Pause(harness.Named(protection.DependencyName))).Lasting(3 * time.Second)}
 	all.Promises = runner.Promises{runner.NoErrors(), runner.NoRestarts()}
 
 	storm := twin(all, "dependency-of-all-restart-storm",

@@ -28,10 +28,11 @@ type supervisor struct {
 	env   *harness.Env
 	nodes []*harness.Node
 	every time.Duration
+	one   sync.Mutex // restarts at a time: engines have lost count of a network's members over two
 }
 
 func newSupervisor(env *harness.Env, nodes []*harness.Node, every time.Duration) *supervisor {
-	return &supervisor{env, nodes, every}
+	return &supervisor{env: env, nodes: nodes, every: every}
 }
 
 // run supervises until ctx ends.
@@ -84,6 +85,8 @@ func alive(ctx context.Context, ask *probe.HTTP) error {
 // finished though the supervisor itself ends, so that the node is not left
 // dead; one that fails is tried again three checks later.
 func (s *supervisor) restart(ctx context.Context, n *harness.Node) {
+	s.one.Lock()
+	defer s.one.Unlock()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	grace := 1
