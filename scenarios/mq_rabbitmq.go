@@ -16,9 +16,9 @@ import (
 // majority and stays in the queue until a consumer says that it is done: so
 // nothing confirmed is ever lost. It may come out twice, which is legal.
 //
-// Four settings, each wrong by itself: not to wait for confirms; to acknowledge
-// before a message is processed; a classic queue, which lives on one node; and
-// RabbitMQ's default limit of deliveries.
+// Three settings, each wrong by itself: not to wait for confirms; to acknowledge
+// before a message is processed; a classic queue, which lives on one node. And
+// one that is recommended, and does not heal what a long freeze leaves behind.
 func rabbitMQ() []runner.Scenario {
 	system := rabbitmq.Cluster{Nodes: 3, NetTick: 5 * time.Second, DetectorPoll: 500 * time.Millisecond}
 	safe := runner.Scenario{
@@ -112,16 +112,6 @@ func rabbitMQ() []runner.Scenario {
 	isolated.Duration = 10 * time.Second
 	isolated.Promises = runner.Promises{runner.RTO(4*time.Second, 6*time.Second), runner.NoLostWrites()}
 
-	// Consumers return one message in sixteen 25 times before they take it.
-	patient := system
-	patient.GiveBack, patient.DeliveryLimit = 25, rabbitmq.NoDeliveryLimit
-	returns := safe
-	returns.Name = "mq/rabbitmq/given-back"
-	returns.Doc = "No fault but consumers that return messages again and again, as when what they need for them is away: with no limit of deliveries every message comes out in the end."
-	returns.System = patient
-	returns.Duration = 6 * time.Second
-	returns.Promises = runner.Promises{runner.Availability(1, 0.99), runner.NoLostWrites()}
-
 	consumers := safe
 	consumers.Name = "mq/rabbitmq/consumers-cut"
 	consumers.Doc = "Half of the clients lose their network: what their consumers had been sent comes back to the queue, and somebody else gets it."
@@ -174,19 +164,10 @@ func rabbitMQ() []runner.Scenario {
 			s.System = system
 		})
 
-	limited := twin(returns, "given-back-default-limit",
-		"Twin: the default limit of 20 deliveries. What came back more often is dropped, for there is no dead-letter exchange.",
-		runner.FailsOn("lost"),
-		func(s *runner.Scenario) {
-			strict := patient
-			strict.DeliveryLimit = 0
-			s.System = strict
-		})
-
-	return append([]runner.Scenario{
-		null, kill, comeback, pause, long, follower, partition, isolated, consumers, returns,
-		classic, unconfirmed, automatic, unhealed, limited,
-	}, rabbitMQVariants(safe)...)
+	return []runner.Scenario{
+		null, kill, comeback, pause, long, follower, partition, isolated, consumers,
+		classic, unconfirmed, automatic, unhealed,
+	}
 }
 
 // quickHeartbeat has clients and nodes notice a silent connection within 2 to 3 s.

@@ -53,9 +53,7 @@
 //	mq/rabbitmq             null, leader-kill, -kill-return,    leader-kill-classic,
 //	                        -pause, -pause-long, -partition,    leader-isolated-kill-no-confirms,
 //	                        -isolated-kill, follower-kill,      consumers-cut-auto-ack,
-//	                        consumers-cut, given-back,          leader-pause-long-pause-minority,
-//	                        latency, packet-loss,               given-back-default-limit
-//	                        rolling-restart
+//	                        consumers-cut                       leader-pause-long-pause-minority
 //	disk/redis-single       null, power-cut, -everysec,         power-cut-lying-disk, -no-sync,
 //	                        disk-full                           -everysec-no-sync, disk-full-always
 //	e2e/orders              null, service-kill,                 service-kill-no-idempotency-key,
