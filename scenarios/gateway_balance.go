@@ -36,7 +36,6 @@ func gatewayBalance() []runner.Scenario {
 		Load:       load.HTTP{Rate: 300},
 		SLO:        record.SLO{Latency: 500 * time.Millisecond, Success: 0.999, Stable: 2 * time.Second},
 		Resolution: 250 * time.Millisecond,
-		Weight:     runner.Light,
 	}
 	first := harness.Named(pool.ServiceName(0))
 
