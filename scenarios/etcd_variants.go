@@ -5,7 +5,9 @@ import (
 
 	"github.com/hadrill/hadrill/faults"
 	"github.com/hadrill/hadrill/harness"
+	"github.com/hadrill/hadrill/harness/etcd"
 	"github.com/hadrill/hadrill/runner"
+	"github.com/hadrill/hadrill/runner/check"
 	"github.com/hadrill/hadrill/runner/load"
 )
 
@@ -63,5 +65,26 @@ func etcdVariants(safe runner.Scenario, always runner.Promises) []runner.Scenari
 	clock.Duration = 10 * time.Second
 	clock.Promises = also(runner.Promises{runner.Availability(1, 0.99)})
 
-	return []runner.Scenario{rolling, far, loss, clock}
+	// A whole site loses power. What etcd acknowledged a majority has synced.
+	power := safe
+	power.Name = "coordination/etcd/all-power-cut"
+	power.Doc = "All members lose power at once, and with it what was not synced; a second later they boot. Every acknowledged write is there, since a majority had synced each before its answer."
+	kept := safe.System.(etcd.Cluster)
+	kept.Disks = true
+	power.System = kept
+	power.Load = load.Registers{Rate: 200, Keys: 10, CompareAndSet: 0.2, Clients: 12, Timeout: time.Second}
+	power.Faults = faults.Schedule{faults.At(3*time.Second, faults.PowerCut(harness.Named("etcd-1", "etcd-2", "etcd-3"), "")).Lasting(time.Second)}
+	power.Duration = 14 * time.Second
+	power.Promises = runner.Promises{runner.NoFindings(check.LinearizableRegister), runner.RTO(5*time.Second, 9*time.Second)}
+
+	noSync := twin(power, "all-power-cut-no-sync",
+		"Twin: --unsafe-no-fsync. Members acknowledge what only their memory has: after the power cut they come back without it, and do not serve again.",
+		runner.FailsOn("rto"),
+		func(s *runner.Scenario) {
+			quick := kept
+			quick.NoSync = true
+			s.System = quick
+		})
+
+	return []runner.Scenario{rolling, far, loss, clock, power, noSync}
 }
