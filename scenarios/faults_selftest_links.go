@@ -100,7 +100,7 @@ func medianDuring(d time.Duration) record.Objective {
 
 // atOnce is how late an answer may be that was given at once, on a busy machine:
 // well below the 800 ms after which a witness gives up.
-const atOnce = 400 * time.Millisecond
+const atOnce = 500 * time.Millisecond
 
 // tailAtMost bounds what a fault adds to the slowest answers.
 func tailAtMost(d time.Duration) record.Objective {

@@ -29,7 +29,7 @@ func resourceSelftests() []selftest {
 		{
 			fault: faults.SlowCPU(subject(), 0.05), doc: "a node with a twentieth of a processor does not keep up with work that it did before",
 			route: "/work", rate: 50, lasting: true,
-			promises: runner.Promises{outageAtLeast(800 * time.Millisecond), overBy(selftestFor + 1500*time.Millisecond)},
+			promises: runner.Promises{outageAtLeast(400 * time.Millisecond), overBy(selftestFor + 1500*time.Millisecond)},
 		},
 		{
 			// 20 times 64 KiB a second are 1.3 MB: more than three times the rate.
