@@ -18,7 +18,6 @@ const (
 	declareLimit = 20 * time.Second
 	openingLimit = 5 * time.Second
 	emptyWait    = 10 * time.Millisecond // for a push, before a queue is held to be empty
-	reluctance   = 16                    // one message in so many is given back, where they are
 )
 
 // declareAll declares the queues at the first node.
@@ -187,12 +186,8 @@ func (u *user) take(ctx context.Context, l *link, queue uint64) (value int64, fo
 	if value, err = valueOf(d); err != nil {
 		return 0, false, err
 	}
-	c := u.running.declared
-	switch {
-	case c.AutoAck && !u.pulls:
+	if u.running.declared.AutoAck && !u.pulls {
 		return value, true, nil
-	case !u.pulls && value%reluctance == 0 && returned(d) < c.GiveBack:
-		return 0, false, d.Nack(false, true)
 	}
 	return value, true, d.Ack(false)
 }

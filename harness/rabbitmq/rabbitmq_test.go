@@ -43,19 +43,16 @@ func TestEveryNodeIsToldOfAllOthers(t *testing.T) {
 
 func TestADeclarationThatCannotBeMeantIsRefused(t *testing.T) {
 	for name, c := range map[string]Cluster{
-		"no nodes":                       {},
-		"unknown type":                   {Nodes: 3, Type: "stream"},
-		"half a second of ticks":         {Nodes: 3, NetTick: 500 * time.Millisecond},
-		"microseconds":                   {Nodes: 3, DetectorPoll: time.Microsecond},
-		"unknown handling":               {Nodes: 3, PartitionHandling: "pray"},
-		"below no limit":                 {Nodes: 3, DeliveryLimit: -2},
-		"a limit for classic queues":     {Nodes: 3, Type: Classic, DeliveryLimit: 5},
-		"prefetch of an unbounded many":  {Nodes: 3, Prefetch: 1001},
-		"returning what is acknowledged": {Nodes: 3, GiveBack: 1, AutoAck: true},
+		"no nodes":                      {},
+		"unknown type":                  {Nodes: 3, Type: "stream"},
+		"half a second of ticks":        {Nodes: 3, NetTick: 500 * time.Millisecond},
+		"microseconds":                  {Nodes: 3, DetectorPoll: time.Microsecond},
+		"unknown handling":              {Nodes: 3, PartitionHandling: "pray"},
+		"prefetch of an unbounded many": {Nodes: 3, Prefetch: 1001},
 	} {
 		require.Error(t, c.check(), name)
 	}
-	require.NoError(t, Cluster{Nodes: 3, DeliveryLimit: NoDeliveryLimit, GiveBack: 25}.check())
+	require.NoError(t, Cluster{Nodes: 3, Type: Classic, AutoAck: true}.check())
 	require.Equal(t, "b", Cluster{Zones: []string{"a", "b"}}.zone(3))
 }
 
@@ -151,10 +148,11 @@ func TestABeliefIsTheNodesOwn(t *testing.T) {
 	}
 }
 
-func TestHowOftenAMessageCameBack(t *testing.T) {
-	require.Equal(t, 0, returned(amqp.Delivery{}))
-	require.Equal(t, 21, returned(amqp.Delivery{Headers: amqp.Table{"x-delivery-count": int64(21)}}))
-	_, err := valueOf(amqp.Delivery{Body: []byte("12x")})
+func TestAMessageIsANumber(t *testing.T) {
+	value, err := valueOf(amqp.Delivery{Body: []byte("-12")})
+	require.NoError(t, err)
+	require.Equal(t, int64(-12), value)
+	_, err = valueOf(amqp.Delivery{Body: []byte("12x")})
 	require.Error(t, err)
 }
 
