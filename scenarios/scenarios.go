@@ -26,10 +26,11 @@
 //	                        -partition, replica-kill,           -full-coverage, -stale-map,
 //	                        rolling-restart                     rolling-restart-no-persistence
 //	cache/memcached         null, kill, pause, kill-return      kill-no-ejection, kill-modulo
-//	coordination/etcd       null, leader-kill, -pause,          leader-partition-serializable
-//	                        -partition, follower-kill,
+//	coordination/etcd       null, leader-kill, -pause,          leader-partition-serializable,
+//	                        -partition, follower-kill,          all-power-cut-no-sync
 //	                        rolling-restart, latency,
-//	                        packet-loss, clock-jump
+//	                        packet-loss, clock-jump,
+//	                        all-power-cut
 //	coordination/lock       null, holder-kill, holder-pause,    holder-pause-unfenced
 //	                        holder-clock-jump
 //	db/mysql-semisync       null, source-kill, -kill-return,    replicas-cut-source-kill-asynchronous,
