@@ -14,6 +14,10 @@ import (
 // waits for them, which is the target's doing and counts as its latency.
 const lateShare = 0.001
 
+// starvedShare is the share of operations that the untouched lane may lose to a
+// saturated generator; above it the machine was too busy to measure anything.
+const starvedShare = 0.05
+
 // exhausted are the error classes of a generator that ran out of something of
 // its own: a run with any of them says nothing about its target.
 var exhausted = []string{"generator: ", "EMFILE", "ENFILE", "EADDRNOTAVAIL", "too many open files", "cannot assign requested address"}
@@ -86,6 +90,9 @@ func (a *analysis) instrument(control []*series, errors []int) {
 		a.noise = max(a.noise, l.worst, time.Duration(badShare(control)*float64(a.run.length())))
 		in.Reason = fmt.Sprintf("the load generator was saturated: %d of %d operations of the control lane started more than %s late, the worst %s",
 			l.late, l.intended, human(in.Resolution, "s"), human(l.worst.Seconds(), "s"))
+		if badShare(control) > starvedShare {
+			a.invalid = in.Reason // no timing of such a run says anything about its target
+		}
 	}
 	if d := a.log.Header.Scenario.Duration; d > 0 && !a.log.Truncated && a.run.length() < d*9/10 {
 		a.invalid = fmt.Sprintf("the load lasted %s of the declared %s", human(a.run.length().Seconds(), "s"), human(d.Seconds(), "s"))
