@@ -44,9 +44,9 @@
 //
 // # What hadrill found
 //
-// On two busy processors, session 3 s: losing the leader cost 3.9 s, of which
-// 3.2 s passed until its session had ended, 0.1 s until another led, and the
-// rest until all clients had found it. Losing a follower cost 2.7 s, as every
+// On two busy processors, session 3 s: losing the leader cost 2.9 s (2.87 to
+// 3.94 s, n=6), of which all but 0.4 s passed until its session had ended: the
+// last heartbeat was up to half a second old. Losing a follower cost 2.7 s, as every
 // confirmation waits for it as long. Losing the active controller cost 4.9 s:
 // 1.8 s until another stood for election, 0.2 s to elect it, 2.9 s for the
 // session that it gave the dead broker anew.
@@ -54,7 +54,7 @@
 // A dead follower makes a producer that is not idempotent double its records
 // (48 of 800): the leader has them, cannot get them confirmed in the request's
 // time, and is sent them again. With acks=1 a leader cut off from its peers
-// confirmed for as long as it lived, and all of it was lost (179 of 938). With
+// confirmed for as long as it lived, and all of it was lost (about 180 of 950). With
 // min.insync.replicas=1 and unclean elections the same came of cutting
 // replication alone (275 of 808); with clean ones nobody led until the leader
 // was back, and nothing was lost.
@@ -64,7 +64,7 @@
 // all the while: retention.ms is seven days by default, and the age of a
 // segment is the broker's wall clock less the newest record's time stamp.
 //
-// Three nodes start in 6 to 8 s where the machine is free and hold 175 MiB
+// Three nodes are settled in 6.1 s (5.7 to 6.7 s, n=5) and hold 175 MiB
 // each at most. A Java process is slow at whatever it does for the first time, which
 // would be seen as an outage in the beginning of every drill: so each broker
 // leads a partition of a topic that is written to before, and each producer
