@@ -12,17 +12,25 @@ import (
 	"github.com/hadrill/hadrill/faults/agent"
 	"github.com/hadrill/hadrill/harness"
 	"github.com/hadrill/hadrill/harness/engine"
+	"github.com/hadrill/hadrill/harness/images"
 )
 
 // setup warms a machine up: engine, base image, component images.
 func (a *app) setup() *cobra.Command {
 	return &cobra.Command{
-		Use:   "setup",
-		Short: "Make this machine ready: container engine, base image, component images (idempotent)",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Use:   "setup [COMPONENT...]",
+		Short: "Make this machine ready: container engine, base image, images of all components or of those named (idempotent)",
+		RunE: func(cmd *cobra.Command, components []string) error {
+			if len(components) == 0 {
+				components = nil // all of them
+			}
+			for _, name := range components {
+				if _, err := images.Lookup(name); err != nil {
+					return usage("%v", err)
+				}
+			}
 			began := time.Now()
-			err := engine.Setup(cmd.Context(), engine.SetupOptions{}, func(e engine.Event) { a.showSetup(e) })
+			err := engine.Setup(cmd.Context(), engine.SetupOptions{Components: components}, func(e engine.Event) { a.showSetup(e) })
 			if err != nil {
 				return internal(err)
 			}

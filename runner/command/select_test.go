@@ -60,7 +60,7 @@ func TestAPatternThatMatchesNothingIsBadUsageAndNamesTheNearest(t *testing.T) {
 func TestBadUsageExits64(t *testing.T) {
 	for _, args := range [][]string{
 		{"run", "no/such"}, {"run", "--repeat", "0"}, {"run", "--parallel", "99"}, {"run", "--profile", "weekly"},
-		{"run", "--no-such-flag"}, {"no-such-command"}, {"analyze"}, {"analyze", "no-such-folder"}, {"open", "no-such-folder"}, {"list", "no/such"},
+		{"run", "--no-such-flag"}, {"no-such-command"}, {"analyze"}, {"analyze", "no-such-folder"}, {"open", "no-such-folder"}, {"list", "no/such"}, {"setup", "no-such"},
 	} {
 		a := testApp()
 		root := a.root()
