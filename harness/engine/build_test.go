@@ -82,7 +82,8 @@ func TestImagesHoldWhatTheyPromise(t *testing.T) {
 		want    string
 	}{
 		"redis": {"redis-server", []string{"sh", "-c", "redis-server --version; ls /usr/bin/redis-sentinel /usr/bin/redis-cli"}, "Redis server v=8"},
-		"nginx": {"nginx-light", []string{"sh", "-c", "nginx -v 2>&1; keepalived --version 2>&1"}, "nginx version: nginx/1.26"},
+		"nginx": {"nginx-light", []string{"sh", "-c", "nginx -v 2>&1"}, "nginx version: nginx/1.26"},
+		"edge":  {"keepalived", []string{"sh", "-c", "nginx -v 2>&1; haproxy -v; keepalived --version 2>&1"}, "Keepalived v2"},
 	} {
 		t.Run(component, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
