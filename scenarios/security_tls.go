@@ -63,6 +63,7 @@ func securityTLS() []runner.Scenario {
 	many.Doc = "The same over 20 000 handshakes: 600 new connections a second for 36 s, eighteen renewals."
 	many.Load = load.HTTP{Rate: 600, Path: "/", Connections: []string{load.Fresh}}
 	many.Duration = 36 * time.Second
+	many.Weight = runner.Exclusive // 600 handshakes a second on both ends, beside the control lane
 
 	gateway := renewal
 	gateway.Name = "security/tls/gateway-renewal"
