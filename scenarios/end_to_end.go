@@ -110,6 +110,6 @@ func (m misfortune) scenario(safe runner.Scenario) runner.Scenario {
 		s.Faults = append(s.Faults, faults.At(2*time.Second+time.Duration(i)*turn, m.fault(harness.Named(hop))).Lasting(lasts))
 	}
 	s.Duration = time.Duration(len(hops)) * turn
-	s.Promises = runner.Promises{runner.NoFindings(check.ExactlyOnce), runner.Availability(0.95, 0.8)}
+	s.Promises = runner.Promises{runner.NoFindings(check.ExactlyOnce), runner.Availability(0.95, 0.9)}
 	return s
 }

@@ -36,7 +36,7 @@ func securityTLS() []runner.Scenario {
 	renewal := safe
 	renewal.Name = "security/tls/renewal"
 	renewal.Profile = runner.Quick
-	renewal.Doc = "Certificates of 5 s are renewed 3 s before their end and nginx is told: not one handshake fails, and nothing warns."
+	renewal.Doc = "Certificates of 5 s are renewed 3 s before their end and nginx is told: not one handshake fails."
 
 	noReload := twin(renewal, "renewal-no-reload",
 		"Twin: the file is renewed and nginx is never told. certwatch, which looks at what clients are shown, warns 1.5 s before the end; then every new connection is refused by its client.",
