@@ -33,7 +33,7 @@ func released() runner.Scenario {
 		Row:        "release/rolling",
 		Profile:    runner.Nightly,
 		SLO:        record.SLO{Latency: time.Second, Success: 0.999, Stable: 2 * time.Second},
-		Resolution: 500 * time.Millisecond,
+		Resolution: 250 * time.Millisecond,
 		Promises:   runner.Promises{runner.NoErrors(), runner.Availability(1, 0.9999)},
 	}
 }
