@@ -10,12 +10,21 @@ import (
 	"github.com/moby/moby/client"
 )
 
-const eventsPause = 200 * time.Millisecond
+const (
+	eventsPause = 200 * time.Millisecond
+	// eventsOverlap is how far before the newest event heard a new subscription
+	// begins. The engine stamps an event before it stands in line to publish it,
+	// so that events of containers started side by side arrive out of order.
+	eventsOverlap = 5 * time.Second
+)
 
 // watchEvents subscribes to the engine's word on this run's containers, before
 // the first is started, and hears it until the Env ends.
 func (e *Env) watchEvents(ctx context.Context) error {
-	stream := e.subscribe("")
+	// The engine answers a subscription a moment before it listens: only one
+	// that begins in the past has heard whatever is started from now on.
+	began := time.Now().UnixNano()
+	stream := e.subscribe(began)
 	// A refused subscription answers at once; a good one only when something happens.
 	select {
 	case err := <-stream.Err:
@@ -25,28 +34,30 @@ func (e *Env) watchEvents(ctx context.Context) error {
 	default:
 	}
 	e.events.Add(1)
-	go e.hearEvents(stream)
+	go e.hearEvents(stream, began)
 	return nil
 }
 
-func (e *Env) subscribe(since string) client.EventsResult {
+// subscribe asks for the events after, and somewhat before, a Unix time in
+// nanoseconds.
+func (e *Env) subscribe(newest int64) client.EventsResult {
+	since := newest - eventsOverlap.Nanoseconds()
 	return e.engine.Client().Events(e.life, client.EventsListOptions{
-		Since: since,
+		Since: fmt.Sprintf("%d.%09d", since/1e9, since%1e9),
 		Filters: make(client.Filters).Add("type", string(events.ContainerEventType)).Add("label", LabelRun+"="+e.options.Run).
 			Add("event", string(events.ActionStart), string(events.ActionDie), string(events.ActionOOM)),
 	})
 }
 
 // hearEvents subscribes again when the engine goes away and comes back; the
-// engine replays what happened since the last event heard.
-func (e *Env) hearEvents(stream client.EventsResult) {
+// engine replays what happened since.
+func (e *Env) hearEvents(stream client.EventsResult, began int64) {
 	defer e.events.Done()
-	var last int64
+	seen := heard{newest: began}
 	for {
 		select {
 		case m := <-stream.Messages:
-			if m.TimeNano > last {
-				last = m.TimeNano
+			if seen.first(m) {
 				e.hear(m)
 			}
 		case <-stream.Err:
@@ -55,13 +66,41 @@ func (e *Env) hearEvents(stream client.EventsResult) {
 				return
 			case <-time.After(eventsPause):
 			}
-			since := ""
-			if last > 0 {
-				since = fmt.Sprintf("%d.%09d", last/1e9, last%1e9)
-			}
-			stream = e.subscribe(since)
+			stream = e.subscribe(seen.newest)
 		}
 	}
+}
+
+// heard tells an event that the engine replays from one that is new. It
+// remembers as much as a new subscription may bring again.
+type heard struct {
+	newest int64 // Unix time in nanoseconds
+	recent map[occurrence]struct{}
+}
+
+type occurrence struct {
+	at        int64
+	container string
+	action    events.Action
+}
+
+// first says whether m had not been heard before, and remembers it.
+func (h *heard) first(m events.Message) bool {
+	o := occurrence{at: m.TimeNano, container: m.Actor.ID, action: m.Action}
+	if _, again := h.recent[o]; again {
+		return false
+	}
+	h.newest = max(h.newest, o.at)
+	if h.recent == nil {
+		h.recent = map[occurrence]struct{}{}
+	}
+	h.recent[o] = struct{}{}
+	for old := range h.recent {
+		if old.at < h.newest-2*eventsOverlap.Nanoseconds() {
+			delete(h.recent, old)
+		}
+	}
+	return true
 }
 
 func (e *Env) hear(m events.Message) {

@@ -42,8 +42,12 @@ func TestADeadDependencyDegradesARouteAndRestartsWhoeverCallsItLife(t *testing.T
 	have, want, err := r.Redundancy(ctx)
 	require.NoError(t, err)
 	assert.Equal(t, [2]int{1, 1}, [2]int{have, want})
-	for range 3 {
-		<-starts // gateway, service, dependency
+	for range 3 { // gateway, service, dependency
+		select {
+		case <-starts:
+		case <-ctx.Done():
+			t.Fatal("the engine said of fewer than three containers that they started")
+		}
 	}
 
 	visitor := &http.Client{Timeout: 3 * time.Second, Transport: &http.Transport{DialContext: env.Data().DialContext, DisableKeepAlives: true}}
