@@ -21,6 +21,13 @@ func Availability(target, limit float64) record.Objective {
 	return record.Objective{Name: "availability.requests", Kind: record.KindAvailability, Unit: "ratio", Higher: true, Target: target, Limit: limit}
 }
 
+// Dip promises by how much the worst window of that length after the first
+// fault may fall short of the share of good operations before it: 0.33 is a
+// third of all operations.
+func Dip(window time.Duration, target, limit float64) record.Objective {
+	return record.Objective{Name: "availability.dip." + window.String(), Kind: record.KindAvailability, Unit: "ratio", Target: target, Limit: limit}
+}
+
 // NoErrors promises that no client sees a bad operation at all.
 func NoErrors() record.Objective {
 	return record.Objective{Name: "errors", Kind: record.KindAvailability, Unit: "ops"}

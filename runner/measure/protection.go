@@ -35,12 +35,7 @@ func (a *analysis) ofProtection(name string, s *series) (quantity, bool) {
 // rise compares the latency while faults were in force with the one before.
 func (a *analysis) rise(s *series) quantity {
 	q := quantity{unit: "ratio", missing: "no fault was in force while operations were due before it and under it"}
-	first := record.Never
-	for _, in := range a.incidents {
-		if in.Proven && !in.Failback && (first == record.Never || in.Marks.T0 < first) {
-			first = in.Marks.T0
-		}
-	}
+	first := a.firstStruck()
 	var before, under []int64
 	for i, at := range s.at {
 		switch {

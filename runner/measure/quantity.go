@@ -38,11 +38,12 @@ type quantity struct {
 //	name[@lane]   availability.requests
 //	              availability.time[.D]            slice length, default of the SLO
 //	              availability.worst_window[.W]    default 1s
+//	              availability.dip[.W]             worst window after the fault against before
 //	              brownout  errors  outage
 //	              latency.{p50,p99,p999}[.{before,during,after}]
 //	              latency.p99.rise  degraded  surge.goodput  surge.recovery
 //	name          rto[.failback]  detect  failover  reconnect  settle  steady
-//	              exposed  restarts
+//	              exposed  restarts  foreseen
 //	              lost  rpo.ops  rpo.seconds  split_brain  duplicates  phantoms
 //	              acknowledged.{p50,p99,p999}      latency of acknowledged writes
 //	              owner.overlap  owner.gap
@@ -72,6 +73,8 @@ func (a *analysis) measure(name string) (q quantity, known bool) {
 		return q, true
 	} else if base == "restarts" {
 		return a.restarts(), true
+	} else if base == "foreseen" {
+		return a.foreseen(), true
 	} else if q, known = a.ofLedger(base); known {
 		return q, true
 	} else if q, known = a.ofOwners(base); known {
@@ -132,6 +135,13 @@ func (a *analysis) ofSeries(name string, s *series, l latencies) (quantity, bool
 		worst, _, fits := s.worstWindow(a.run, w)
 		return quantity{value: worst, unit: "ratio", ok: fits, samples: n, tolerance: share(w),
 			missing: fmt.Sprintf("the run holds no window of %v", w)}, true
+	}
+	if param, ok := strings.CutPrefix(name, "availability.dip"); ok {
+		w, ok := lengthParam(param, time.Second)
+		if !ok {
+			return quantity{}, false
+		}
+		return a.dip(s, w), true
 	}
 	for _, quantile := range quantiles {
 		for p, suffix := range partNames {
