@@ -1,6 +1,16 @@
 package harness
 
-import "context"
+import (
+	"context"
+	"crypto/tls"
+)
+
+// Doors is a Running with ways in beside its URL, each with a name: past its
+// gateway, or as a client that it should not know. secure is what the client
+// trusts and shows there, nil where the URL is plain HTTP.
+type Doors interface {
+	Door(name string) (url string, secure *tls.Config, err error)
+}
 
 // The capabilities below are what the workloads that check consistency ask
 // of a system, beside SetStore and RegisterStore. The rules for all their

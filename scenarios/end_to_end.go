@@ -77,7 +77,7 @@ func endToEnd() []runner.Scenario {
 }
 
 // hops are the places that an order passes, the gateway first.
-var hops = []string{"gateway", "orders-1", "mysql-1", "kafka-1", "consumer-1"}
+var hops = []string{"gateway-1", "orders-1", "cache-1", "mysql-1", "kafka-1", "consumer-1"}
 
 // misfortune is what befalls every hop in its turn.
 type misfortune struct {
@@ -93,17 +93,21 @@ var everyHop = []misfortune{
 
 // scenario puts the whole chain under load and does it to one hop after the
 // other. The gateway is alone, so its absence is an outage; so is the time that
-// MySQL's replicas take to agree on a successor. Customers are patient.
+// MySQL's replicas take to agree on a successor. Customers who order are patient;
+// those who read a price are not, and are served from the cache or past it.
 func (m misfortune) scenario(safe runner.Scenario) runner.Scenario {
 	const turn, lasts = 8 * time.Second, 2 * time.Second
 	s := safe
 	s.Name = "e2e/orders/every-hop-" + m.name
-	s.Doc = "Gateway, service, MySQL's source, a broker of Kafka and the consumer: each in its turn " + m.doc + ", and every order has its effect once."
+	s.Doc = "Gateway, service, cache, MySQL's source, a broker of Kafka and the consumer: each in its turn " + m.doc + ", every order has its effect once, and prices are read."
 	s.System = shop.Shop{
-		Gateway: true, Replicas: 2, Kafka: true, Cost: 20 * time.Millisecond,
+		Gateways: 1, Caches: 1, Replicas: 2, Kafka: true, Cost: 20 * time.Millisecond,
 		Brokers: kafka.Cluster{MinInSync: 2, SessionTimeout: 3 * time.Second, Heartbeat: 500 * time.Millisecond},
 	}
-	s.Load = load.Jobs{Rate: 25, Clients: 200, Timeout: 6 * time.Second}
+	s.Load = load.Combine(
+		load.Jobs{Rate: 25, Clients: 200, Timeout: 6 * time.Second},
+		load.HTTP{Name: "prices", Rate: 25, Path: "/items?id=7"},
+	)
 	s.SLO = record.SLO{Latency: 6 * time.Second, Success: 0.95, Stable: 2 * time.Second}
 	s.Faults = nil
 	for i, hop := range hops {

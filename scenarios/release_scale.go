@@ -29,7 +29,7 @@ import (
 // it registers keeps them from customers.
 func releaseScale() []runner.Scenario {
 	system := shop.Shop{
-		Instances: 4, Gateway: true, Balance: gateway.RoundRobin,
+		Instances: 4, Gateways: 1, Balance: gateway.RoundRobin,
 		Slots: 8, Cost: 50 * time.Millisecond, Cold: 40, WarmUp: true,
 	}
 	outAndIn := runner.Scenario{

@@ -7,6 +7,7 @@ import (
 	"github.com/hadrill/hadrill/harness"
 	"github.com/hadrill/hadrill/harness/secure"
 	"github.com/hadrill/hadrill/runner"
+	"github.com/hadrill/hadrill/runner/check"
 	"github.com/hadrill/hadrill/runner/load"
 	"github.com/hadrill/hadrill/runner/record"
 )
@@ -77,5 +78,56 @@ func securityTLS() []runner.Scenario {
 	jump.Doc = "The gateway's clock jumps an hour ahead, past the end of its own certificate. A server does not judge the certificate that it shows: its clients, whose clocks are right, see nothing."
 	jump.Faults = faults.Schedule{faults.At(2*time.Second, faults.ClockJump(harness.Named(secure.Gateway), time.Hour)).Lasting(3 * time.Second)}
 
-	return []runner.Scenario{renewal, noReload, stranger, many, gateway, jump}
+	return append([]runner.Scenario{renewal, noReload, stranger, many, gateway, jump}, append(expirySeen(safe), mutualTLS(safe)...)...)
+}
+
+// expirySeen is the end of a certificate that nothing prevents: what is promised
+// is that somebody said so while there was time to act. certwatch looks at what
+// clients are shown, so it warns whatever the reason is; here, a renewed file
+// that nginx was never told of.
+func expirySeen(safe runner.Scenario) []runner.Scenario {
+	seen := safe
+	seen.Name = "security/tls/expiry-seen"
+	seen.Doc = "A certificate ends because nginx was never told of its renewal: certwatch, which looks at what clients are shown, said so two seconds before the first handshake failed."
+	unattended := secure.Edge{Server: secure.Nginx, Lifetime: 5 * time.Second, Ahead: 3 * time.Second, Warning: 2 * time.Second, NoReload: true}
+	seen.System = unattended
+	seen.Promises = runner.Promises{runner.Foreseen(1500*time.Millisecond, time.Second)}
+
+	unseen := twin(seen, "expiry-seen-no-watch",
+		"Twin: nobody looks at what clients are shown. Nothing is said before the first handshake fails.",
+		runner.FailsOn("foreseen"),
+		func(s *runner.Scenario) {
+			blind := unattended
+			blind.NoWatch = true
+			s.System = blind
+		})
+	return []runner.Scenario{seen, unseen}
+}
+
+// mutualTLS is the way between gateway and service. Clients know nothing of it;
+// intruders who have got inside knock at a backend past the gateway, without a
+// certificate and with one of an authority of their own.
+func mutualTLS(safe runner.Scenario) []runner.Scenario {
+	mutual := safe
+	mutual.Name = "security/tls/mutual"
+	mutual.Doc = "Gateway and backends show each other certificates of 5 s, renewed 3 s before their end, on connections that are kept for a second: no request fails, and who has no certificate of theirs is not let in."
+	system := secure.Mutual{Lifetime: 5 * time.Second, Ahead: 3 * time.Second}
+	mutual.System = system
+	mutual.Load = load.Combine(
+		load.HTTP{Name: "clients", Rate: 200},
+		load.HTTP{Name: "intruder-bare", Door: secure.Bare, Intruder: true, Rate: 25, Connections: []string{load.Fresh}},
+		load.HTTP{Name: "intruder-stranger", Door: secure.Stranger, Intruder: true, Rate: 25, Connections: []string{load.Fresh}},
+	)
+	mutual.Duration = 12 * time.Second
+	mutual.Promises = runner.Promises{runner.NoErrors(), runner.Availability(1, 0.999), runner.NoFindings(check.NoIntruder)}
+
+	open := twin(mutual, "mutual-no-verify",
+		"Twin: backends show a certificate and ask for none. All is encrypted, clients see no difference, and whoever gets inside is served.",
+		runner.FailsOn("check."+check.NoIntruder),
+		func(s *runner.Scenario) {
+			trusting := system
+			trusting.NoVerify = true
+			s.System = trusting
+		})
+	return []runner.Scenario{mutual, open}
 }

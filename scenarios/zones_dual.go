@@ -140,7 +140,7 @@ func zonesDual() []runner.Scenario {
 	oneWay.Duration = 18 * time.Second
 	oneWay.Promises = cut.Promises
 
-	return append([]runner.Scenario{null, far, kill, noRoom, inside, comeback, cut, twoWriters, oneWay}, zonesOrders()...)
+	return append([]runner.Scenario{null, far, kill, noRoom, inside, comeback, cut, twoWriters, oneWay}, append(zonesOrders(), zonesWhole()...)...)
 }
 
 // zonesOrders are the drills of the same row with a whole shop in the two

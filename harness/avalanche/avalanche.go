@@ -23,6 +23,7 @@ import (
 
 	"github.com/hadrill/hadrill/harness"
 	"github.com/hadrill/hadrill/harness/components"
+	"github.com/hadrill/hadrill/harness/internal/probe"
 	"github.com/hadrill/hadrill/harness/mysql"
 )
 
@@ -123,7 +124,7 @@ func redis(env *harness.Env) harness.NodeSpec {
 		Name: CacheName, Component: "redis",
 		Command: []string{"redis-server", "--port", strconv.Itoa(cachePort), "--bind", "0.0.0.0", "--protected-mode", "no", "--save", "", "--appendonly", "no"},
 		Ready: func(ctx context.Context, n *harness.Node) error {
-			return ping(ctx, env.Data(), netip.AddrPortFrom(n.Addr(), cachePort))
+			return probe.Redis(ctx, env.Data(), netip.AddrPortFrom(n.Addr(), cachePort))
 		},
 	}
 }

@@ -1,9 +1,6 @@
 package avalanche
 
 import (
-	"context"
-	"net"
-	"net/netip"
 	"testing"
 	"time"
 
@@ -25,38 +22,5 @@ func TestADeclarationIsCheckedFieldByField(t *testing.T) {
 		bad := sound
 		spoil(&bad)
 		assert.ErrorContains(t, bad.check(), field)
-	}
-}
-
-// loopback dials as the host does.
-type loopback struct{ net.Dialer }
-
-func (*loopback) Name() string { return "" }
-
-func TestTheCacheIsThereWhenItSaysSo(t *testing.T) {
-	for answer, want := range map[string]string{"+PONG\r\n": "", "-LOADING\r\n": "-LOADING", "": "EOF"} {
-		listener, err := net.Listen("tcp4", "127.0.0.1:0")
-		require.NoError(t, err)
-		served := make(chan struct{})
-		go func() {
-			defer close(served)
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			defer conn.Close()
-			var question [6]byte
-			if _, err := conn.Read(question[:]); err == nil {
-				_, _ = conn.Write([]byte(answer))
-			}
-		}()
-		err = ping(context.Background(), &loopback{}, netip.MustParseAddrPort(listener.Addr().String()))
-		if want == "" {
-			assert.NoError(t, err)
-		} else {
-			assert.ErrorContains(t, err, want)
-		}
-		<-served
-		require.NoError(t, listener.Close())
 	}
 }

@@ -68,7 +68,7 @@ func (r *Running) Stop(ctx context.Context) error {
 func (r *Running) Redundancy(ctx context.Context) (have, want int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
-	if ping(ctx, r.env.Data(), netip.AddrPortFrom(r.cache.Addr(), cachePort)) == nil {
+	if probe.Redis(ctx, r.env.Data(), netip.AddrPortFrom(r.cache.Addr(), cachePort)) == nil {
 		have = 1
 	}
 	return have, 1, nil

@@ -1,14 +1,11 @@
 package avalanche
 
 import (
-	"bufio"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"net/netip"
-	"strings"
-	"time"
 
 	"github.com/go-sql-driver/mysql"
 
@@ -38,33 +35,6 @@ func (c Cached) fill(ctx context.Context, env *harness.Env) (err error) {
 		if _, err := pool.ExecContext(ctx, statement); err != nil {
 			return fmt.Errorf("make tables: %w", err)
 		}
-	}
-	return nil
-}
-
-// ping asks Redis whether it answers, in its own inline protocol.
-func ping(ctx context.Context, from harness.Vantage, at netip.AddrPort) (err error) {
-	conn, err := from.DialContext(ctx, "tcp", at.String())
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, conn.Close()) }()
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		deadline = time.Now().Add(time.Second)
-	}
-	if err := conn.SetDeadline(deadline); err != nil {
-		return err
-	}
-	if _, err := fmt.Fprint(conn, "PING\r\n"); err != nil {
-		return err
-	}
-	answer, err := bufio.NewReader(conn).ReadString('\n')
-	if err != nil {
-		return err
-	}
-	if answer = strings.TrimSpace(answer); answer != "+PONG" {
-		return fmt.Errorf("redis answers %q", answer)
 	}
 	return nil
 }

@@ -31,7 +31,10 @@ const (
 //	HADRILL_REGISTRY_PREFIX  default "services"
 //	HADRILL_CACHE            file of the last known instances; "off": none
 //	HADRILL_DRAIN            from "not ready" to no new connections
-//	HADRILL_TLS_CERT, _KEY   PEM files
+//	HADRILL_TLS_CERT, _KEY   PEM files, shown to clients
+//	HADRILL_UPSTREAM_CERT, _KEY, _ROOTS
+//	                         PEM files of mutual TLS with instances: what it shows
+//	                         them, and whose it trusts
 //	HADRILL_OPENID_ISSUER    provider's base URL; none: no token is asked for
 //	HADRILL_OPENID_AUDIENCE  whom tokens must be for
 //	HADRILL_OPENID_KEYS      "cached" (default) or "per-request"
@@ -42,9 +45,10 @@ func runGateway(ctx context.Context, s *Settings) error {
 	c := gateway.Config{
 		Node: s.Text(KeyNode, ""), Port: s.Port(keyPort, gateway.DefaultPort), AdminPort: s.Port("HADRILL_ADMIN_PORT", gateway.DefaultAdminPort),
 		Cache: s.Text("HADRILL_CACHE", "/tmp/instances.json"), Drain: s.Duration(keyDrain, 0),
-		TLS: gateway.TLS{Cert: s.Text("HADRILL_TLS_CERT", "none"), Key: s.Text("HADRILL_TLS_KEY", "none")},
+		TLS:      gateway.TLS{Cert: optional(s, keyTLSCert), Key: optional(s, keyTLSKey)},
+		Upstream: gateway.Upstream{Cert: optional(s, "HADRILL_UPSTREAM_CERT"), Key: optional(s, "HADRILL_UPSTREAM_KEY"), Roots: optional(s, "HADRILL_UPSTREAM_ROOTS")},
 	}
-	c.Cache, c.TLS.Cert, c.TLS.Key = given(c.Cache, "off"), given(c.TLS.Cert, "none"), given(c.TLS.Key, "none")
+	c.Cache = given(c.Cache, "off")
 	c.Registry = readRegistry(s)
 	guard := readOpenID(s)
 	share := s.Text("HADRILL_TRACE", "0")
@@ -80,6 +84,9 @@ func runGateway(ctx context.Context, s *Settings) error {
 	}
 	return gateway.Supervise(ctx, c, []string{self}, say)
 }
+
+// optional reads a text that may be missing.
+func optional(s *Settings, key string) string { return given(s.Text(key, "none"), "none") }
 
 // given is text, or nothing when it is the word for nothing.
 func given(text, nothing string) string {

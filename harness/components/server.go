@@ -34,6 +34,9 @@ const (
 //	            answers close their                         end, at most 5 s
 //	            connections)
 //
+// With HADRILL_TLS_CERT and HADRILL_TLS_KEY it speaks TLS, and with
+// HADRILL_TLS_CLIENTS mutual TLS; see transit.
+//
 // With HADRILL_END=at-once it does none of this, as a program that does not
 // handle the signal.
 type server struct {
@@ -42,6 +45,7 @@ type server struct {
 	drain    time.Duration
 	end      string
 	mux      *http.ServeMux
+	transit  transit
 	served   atomic.Int64 // answers of the component's own routes
 	draining atomic.Bool
 	// alive and prepared answer for /live and /ready, beside what the server
@@ -57,6 +61,7 @@ func newServer(s *Settings) *server {
 		end:   s.Choice(keyEnd, endDrained, endAtOnce),
 		mux:   http.NewServeMux(),
 	}
+	srv.transit = readTransit(s)
 	srv.mux.HandleFunc("GET /live", func(w http.ResponseWriter, r *http.Request) { srv.health(w, r, srv.alive, "live") })
 	srv.mux.HandleFunc("GET /ready", func(w http.ResponseWriter, r *http.Request) {
 		if srv.draining.Load() {
@@ -108,8 +113,11 @@ func (s *server) serve(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("listen on port %d: %w", s.port, err)
 	}
+	if listener, err = s.transit.secure(listener, func(line string) { fmt.Printf("%s: %s\n", s.node, line) }); err != nil {
+		return err
+	}
 	fmt.Printf("%s serves on port %d\n", s.node, s.port)
-	web := &http.Server{Handler: s.mux, ReadHeaderTimeout: 30 * time.Second}
+	web := &http.Server{Handler: s.transit.aged(s.mux), ReadHeaderTimeout: 30 * time.Second, ConnContext: born}
 	failed := make(chan error, 1)
 	go func() { failed <- web.Serve(listener) }()
 	select {

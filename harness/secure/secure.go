@@ -14,6 +14,9 @@
 // reads again when it is told to (SIGHUP), the gateway looks at the file
 // itself. certwatch stands for monitoring: it looks at what clients are shown,
 // so it warns whatever the reason is.
+//
+// Identity has a gateway ask for tokens, and Mutual has gateway and backends
+// show each other certificates.
 package secure
 
 import (
@@ -61,6 +64,8 @@ type Edge struct {
 
 	// NoReload renews the file and does not tell the server.
 	NoReload bool
+	// NoWatch leaves certwatch out: nobody looks at what clients are shown.
+	NoWatch bool
 	// Stranger has renewals signed by an authority that no client trusts: a
 	// wrong chain was rolled out.
 	Stranger bool
@@ -168,6 +173,9 @@ func (e Edge) specs(env *harness.Env, r *Running, first authority.Pair, backends
 	specs := []harness.NodeSpec{front}
 	for _, name := range backends {
 		specs = append(specs, components.Spec(env, "backend", name, nil))
+	}
+	if e.NoWatch {
+		return specs, nil
 	}
 	return append(specs, components.Spec(env, "certwatch", watcherName, map[string]string{
 		"HADRILL_WATCHES": netip.AddrPortFrom(r.addr, port).String(),

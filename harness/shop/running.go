@@ -27,7 +27,7 @@ type Running struct {
 	declared Shop
 	env      *harness.Env
 	stores   []harness.Running
-	own      []*harness.Node // instances, consumers, gateway
+	own      []*harness.Node // instances, consumers, gateways
 	askers   []*probe.HTTP   // one for each of own
 }
 
@@ -49,9 +49,9 @@ func (r *Running) open(ctx context.Context) error {
 	if r.own, err = r.env.Start(ctx, specs...); err != nil {
 		return err
 	}
-	for _, n := range r.own {
+	for i, n := range r.own {
 		port := uint16(components.DefaultPort)
-		if n.Name() == gatewayName {
+		if i >= len(r.own)-r.declared.Gateways {
 			port = gateway.DefaultAdminPort
 		}
 		r.askers = append(r.askers, probe.NewHTTP(r.env.Data(), netip.AddrPortFrom(n.Addr(), port)))
@@ -75,14 +75,14 @@ func (r *Running) Nodes() []*harness.Node {
 // instances are the nodes of the order service.
 func (r *Running) instances() []*harness.Node { return r.own[:r.declared.Instances] }
 
-// doors are where customers knock: at the gateway, or at the instances.
+// doors are where customers knock: at the gateways, or at the instances.
 func (r *Running) doors() (all []netip.AddrPort) {
 	if r.declared.Door != "" {
 		return []netip.AddrPort{netip.AddrPortFrom(r.env.Reserve(r.declared.Door), components.DefaultPort)}
 	}
 	nodes := r.instances()
-	if r.declared.Gateway {
-		nodes = r.own[len(r.own)-1:]
+	if r.declared.Gateways > 0 {
+		nodes = r.own[len(r.own)-r.declared.Gateways:]
 	}
 	for _, n := range nodes {
 		all = append(all, address(n))
@@ -90,7 +90,7 @@ func (r *Running) doors() (all []netip.AddrPort) {
 	return all
 }
 
-// URL implements harness.HTTPServer: the door, the gateway, or the first instance.
+// URL implements harness.HTTPServer: the door, the first gateway, or the first instance.
 func (r *Running) URL() string { return fmt.Sprintf("http://%s", r.doors()[0]) }
 
 // Stop implements harness.Stopper.

@@ -2,8 +2,9 @@
 // customer's click and the effect that it has in the end.
 //
 //	customers ──▶ gateway ──▶ orders-1  orders-2 ──▶ MySQL ──▶ relay ──▶ bus ──▶ consumer-1 ──▶ MySQL
-//	                 ▲            │         │      (orders, outbox)    Kafka, or        (effects)
-//	                 │            └────┬────┘                          a table
+//	                 ▲            │  ╲  ╱   │      (orders, outbox)    Kafka, or        (effects)
+//	                 │            │  cache  │                          a table
+//	                 │            └────┬────┘
 //	                 └──── watch ──── etcd ◀── registrations
 //
 // The order service is hadrill's own (package harness/components/orders), with
@@ -11,6 +12,17 @@
 // is an order; its effect is a row that the consumer writes. That an accepted
 // order has its effect exactly once is the promise, whichever hop is killed,
 // frozen or cut off meanwhile.
+//
+// Prices are read through a cache in Redis, where there is one, then from a
+// replica of MySQL, then from its primary. A cache holds nothing that could not
+// be read again, so it is neither replicated nor failed over: each zone has one
+// of its own, its instances read past it when it is gone, and what the death of
+// a zone takes with it is the dead instances' business alone. A cache that is
+// shared between zones, with sentinels, would buy nothing for that: reads would
+// go through the other zone every second time, and wait for an election when it
+// dies. So reads go on while the database has no primary, for as long as what is
+// cached may be served; the gateway therefore asks for them whether an instance
+// lives, and for orders whether it can reach the database.
 //
 // A customer's client gives each request one idempotency key and repeats it,
 // to whoever answers, until it has an answer or no patience left.
@@ -20,15 +32,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
-	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hadrill/hadrill/harness"
-	"github.com/hadrill/hadrill/harness/components"
 	"github.com/hadrill/hadrill/harness/components/gateway"
 	"github.com/hadrill/hadrill/harness/components/registry"
 	"github.com/hadrill/hadrill/harness/etcd"
@@ -41,22 +49,29 @@ const (
 	mysqlPort = 3306
 	etcdPort  = 2379
 	kafkaPort = 9092
+	cachePort = 6379
 
 	kafkaTopic = "drill" // the one topic of a kafka.Cluster
 
 	serviceName = "orders"
-	gatewayName = "gateway"
-	etcdName    = "etcd-1"
 	managerName = "manager"
 )
 
 // Shop is a declaration. The zero value of a field means what stands beside it.
 type Shop struct {
-	Instances int  // of the order service; default 2
-	Consumers int  // default 1
-	Gateway   bool // before the instances, which register in etcd; else customers go to the instances themselves
-	// Balance is how the gateway chooses among instances; default least-loaded.
+	Instances int // of the order service; default 2
+	Consumers int // default 1
+	// Gateways stand before the instances, which register in etcd; 0: customers
+	// go to the instances themselves.
+	Gateways int
+	// Balance is how a gateway chooses among instances; default least-loaded.
 	Balance string
+	// Patience is how long a gateway waits for an answer; default 2 s.
+	Patience time.Duration
+
+	// Caches are servers of Redis that prices are read from; instance i asks the
+	// (i mod Caches)-th. 0: prices are read from the database.
+	Caches int
 
 	Replicas int  // of MySQL, semi-synchronous, with failover; 0: one server alone
 	Kafka    bool // the bus is a topic of three brokers; else a table
@@ -77,11 +92,11 @@ type Shop struct {
 	EndAtOnce bool          // it ends at once instead, and takes itself out of nothing
 	Lease     time.Duration // of registrations; default 2 s
 
-	// Zones places instance, consumer and database server i in Zones[i mod len].
-	// Empty: one zone.
+	// Zones places instance, consumer, gateway, cache, broker, database server
+	// and member of the registry i in Zones[i mod len]. Empty: one zone.
 	Zones []string
 	// Door is the reserved address, by its name, that customers go to: of a proxy
-	// that others start before the instances. Empty: the gateway's, or theirs.
+	// that others start before the gateways or instances. Empty: it is theirs.
 	Door string
 }
 
@@ -106,6 +121,9 @@ func (s Shop) filled() Shop {
 	if s.Balance == "" {
 		s.Balance = gateway.LeastLoaded
 	}
+	if s.Patience == 0 {
+		s.Patience = 2 * time.Second
+	}
 	return s
 }
 
@@ -119,6 +137,9 @@ func (s Shop) check() error {
 	refuse(s.Instances < 1 || s.Instances > 8, "Instances: want 1 to 8")
 	refuse(s.Consumers < 1 || s.Consumers > 8, "Consumers: want 1 to 8")
 	refuse(s.Replicas < 0 || s.Replicas > 4, "Replicas: want 0 to 4")
+	refuse(s.Gateways < 0 || s.Gateways > 4, "Gateways: want 0 to 4")
+	refuse(s.Caches < 0 || s.Caches > 4, "Caches: want 0 to 4")
+	refuse(s.Patience < 0, "Patience: want none below zero")
 	refuse(s.Slots < 0 || s.Cold < 0 || s.Cost < 0 || s.Drain < 0, "numbers and durations: want none below zero")
 	refuse(s.WarmUp && s.Cold == 0, "WarmUp: want Cold, without which there is nothing to warm up")
 	refuse(s.Lease%time.Second != 0, "Lease: want whole seconds")
@@ -136,6 +157,15 @@ func (s Shop) database() harness.System {
 	return mysql.SemiSync{Replicas: s.Replicas, Acks: 1, Zones: s.Zones}
 }
 
+// registry is where instances are found. In several zones it has a member in
+// each of three, so that it outlives any of them.
+func (s Shop) registry() etcd.Cluster {
+	if len(s.Zones) == 0 {
+		return etcd.Cluster{Members: 1}
+	}
+	return etcd.Cluster{Members: 3, Zones: s.Zones}
+}
+
 // placed puts a node in its zone.
 func (s Shop) placed(i int, spec harness.NodeSpec) harness.NodeSpec {
 	if len(s.Zones) > 0 {
@@ -147,11 +177,15 @@ func (s Shop) placed(i int, spec harness.NodeSpec) harness.NodeSpec {
 // stores are the systems that the shop is built on, by name.
 func (s Shop) stores() map[string]harness.System {
 	all := map[string]harness.System{"database": s.database()}
-	if s.Gateway {
-		all["registry"] = etcd.Cluster{Members: 1}
+	if s.Gateways > 0 {
+		all["registry"] = s.registry()
 	}
 	if s.Kafka {
+		s.Brokers.Zones = s.Zones
 		all["bus"] = s.Brokers
+	}
+	if s.Caches > 0 {
+		all["cache"] = caches{s}
 	}
 	return all
 }
@@ -200,88 +234,4 @@ func settle(ctx context.Context, r harness.Running) error {
 		return settler.Settle(ctx)
 	}
 	return nil
-}
-
-func at(env *harness.Env, name string, port uint16) string {
-	return netip.AddrPortFrom(env.Reserve(name), port).String()
-}
-
-// several are the addresses of nodes that are numbered from 1.
-func several(env *harness.Env, prefix string, n int, port uint16) string {
-	all := make([]string, n)
-	for i := range all {
-		all[i] = at(env, prefix+strconv.Itoa(i+1), port)
-	}
-	return strings.Join(all, ",")
-}
-
-// shared are the settings of services and consumers.
-func (s Shop) shared(env *harness.Env) map[string]string {
-	settings := map[string]string{"HADRILL_MYSQL": several(env, "mysql-", s.Replicas+1, mysqlPort)}
-	if s.Replicas > 0 {
-		settings["HADRILL_MANAGER"] = at(env, managerName, components.DefaultPort)
-	}
-	if s.Kafka {
-		settings["HADRILL_KAFKA"] = several(env, "kafka-", 3, kafkaPort)
-		settings["HADRILL_TOPIC"] = kafkaTopic
-	}
-	return settings
-}
-
-// service are the settings of an instance.
-func (s Shop) service(env *harness.Env) map[string]string {
-	settings := s.shared(env)
-	onOff := map[bool]string{true: "on", false: "off"}
-	settings["HADRILL_IDEMPOTENCY"] = onOff[!s.NoIdempotencyKey]
-	settings["HADRILL_OUTBOX"] = onOff[!s.NoOutbox]
-	settings["HADRILL_COST"] = s.Cost.String()
-	settings["HADRILL_COLD"] = strconv.Itoa(s.Cold)
-	settings["HADRILL_WARMUP"] = onOff[s.WarmUp]
-	settings["HADRILL_DRAIN"] = s.Drain.String()
-	if s.Slots > 0 {
-		settings["HADRILL_SLOTS"] = strconv.Itoa(s.Slots)
-	}
-	if s.EndAtOnce {
-		settings["HADRILL_END"] = "at-once"
-	}
-	if s.Gateway {
-		settings["HADRILL_REGISTRY"] = at(env, etcdName, etcdPort)
-		settings["HADRILL_LEASE"] = s.Lease.String()
-		settings["HADRILL_SERVICE"] = serviceName
-	}
-	return settings
-}
-
-// routes are the gateway's: one, to the order service, with passive and active
-// checks, so that the registry's lease is not the only word on who is dead.
-func (s Shop) routes() (string, error) {
-	return gateway.FormatRoutes([]gateway.Route{{
-		Name: serviceName, Service: serviceName, Balance: s.Balance,
-		Timeout: gateway.Duration(2 * time.Second),
-		Health:  &gateway.Health{}, Outlier: &gateway.Outlier{},
-	}})
-}
-
-func (s Shop) instance(i int) string { return "orders-" + strconv.Itoa(i+1) }
-
-// specs are the nodes that are hadrill's own.
-func (s Shop) specs(env *harness.Env) ([]harness.NodeSpec, error) {
-	var specs []harness.NodeSpec
-	for i := range s.Instances {
-		name := s.instance(i)
-		specs = append(specs, s.placed(i, components.Spec(env, "orders", name, s.service(env))))
-	}
-	for i := range s.Consumers {
-		specs = append(specs, s.placed(i, components.Spec(env, "orders-consumer", "consumer-"+strconv.Itoa(i+1), s.shared(env))))
-	}
-	if s.Gateway {
-		routes, err := s.routes()
-		if err != nil {
-			return nil, err
-		}
-		specs = append(specs, components.GatewaySpec(env, gatewayName, map[string]string{
-			"HADRILL_ROUTES": routes, "HADRILL_REGISTRY": at(env, etcdName, etcdPort),
-		}))
-	}
-	return specs, nil
 }

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/hadrill/hadrill/harness/components/gateway"
 )
 
 func TestAShopThatCannotBeIsRefused(t *testing.T) {
@@ -15,6 +17,8 @@ func TestAShopThatCannotBeIsRefused(t *testing.T) {
 		"nothing to warm up": {WarmUp: true},
 		"half a lease":       {Lease: 1500 * time.Millisecond},
 		"replicas":           {Replicas: -1},
+		"gateways":           {Gateways: 5},
+		"caches":             {Caches: -1},
 	} {
 		require.Error(t, s.filled().check(), name)
 	}
@@ -26,7 +30,7 @@ func TestTheStoresAreThoseThatTheDeclarationNeeds(t *testing.T) {
 		wants []string
 	}{
 		"small": {Shop{}, []string{"mysql-single"}},
-		"whole": {Shop{Gateway: true, Kafka: true, Replicas: 2}, []string{"etcd", "kafka", "mysql-semisync"}},
+		"whole": {Shop{Gateways: 1, Caches: 1, Kafka: true, Replicas: 2}, []string{"etcd", "kafka", "mysql-semisync", "redis-cache"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var names []string
@@ -34,6 +38,28 @@ func TestTheStoresAreThoseThatTheDeclarationNeeds(t *testing.T) {
 				names = append(names, s.Name())
 			}
 			require.ElementsMatch(t, c.wants, names)
+		})
+	}
+}
+
+func TestPricesHaveARouteOfTheirOwnWhereTheyAreCached(t *testing.T) {
+	for name, c := range map[string]struct {
+		shop  Shop
+		paths map[string]string // what the gateway asks an instance, by the route's path
+	}{
+		"from the database": {Shop{}, map[string]string{"": ""}},
+		"from the cache":    {Shop{Caches: 1}, map[string]string{"": "", "/items": "/live"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text, err := c.shop.filled().routes()
+			require.NoError(t, err)
+			routes, err := gateway.ParseRoutes(text)
+			require.NoError(t, err)
+			paths := map[string]string{}
+			for _, r := range routes {
+				paths[r.Path] = r.Health.Path
+			}
+			require.Equal(t, c.paths, paths)
 		})
 	}
 }

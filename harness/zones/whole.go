@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 
 	"golang.org/x/sync/errgroup"
 
@@ -15,14 +14,33 @@ import (
 )
 
 // Whole is a whole shop in two zones: what a customer sends to the shared
-// address goes through nginx and an order service to the database, and from
-// there to its effect. Instances and consumers stand in both zones.
+// address goes through nginx, the gateways, where there are any, and an order
+// service to the database, and from there to its effect. Gateways, instances,
+// caches and consumers stand in both zones and serve whoever asks; what needs a
+// quorum has a member in the witness zone.
 //
-//	customers ──▶ shared address ──▶ entry-1 | entry-2 ──▶ orders-1, orders-2 ──▶ database ──▶ effects
-//	                                     a         b            a         b
+//	customers ──▶ shared address
+//	                 │ is at
+//	   zone a    ┌───┴┄┄┄┄┄┄┄┄┄┄┄┄┄┐    zone b              witness zone
+//	          entry-1           entry-2                     arbiter
+//	             │ ╲             ╱ │
+//	       gateway-1 ╲─────────╱ gateway-2
+//	             │ ╲             ╱ │
+//	 cache-1 ◀ orders-1 ─────── orders-2 ▶ cache-2
+//	             │                 │
+//	         mysql-1           mysql-2                      mysql-3, manager
+//	         kafka-1           kafka-2                      kafka-3
+//	         etcd-1            etcd-2                       etcd-3
+//	             │                 │
+//	        consumer-1        consumer-2 ──▶ effects
 //
 // Its roles are the entries': who has the address. The backends of Entry and
 // the door of Shop are filled in by Start.
+//
+// One proxy must answer before the one before it gives up: the service before
+// the gateway, the gateway before nginx. nginx knows of failures only from
+// requests, so an order that waits for a database without a primary would have
+// it leave out the gateway that answers everything else.
 type Whole struct {
 	Entry vip.Pair
 	Shop  shop.Shop
@@ -40,8 +58,13 @@ func (w Whole) Start(ctx context.Context, env *harness.Env) (harness.Running, er
 	if w.Shop.Instances == 0 {
 		w.Shop.Instances = 2 // one a zone
 	}
+	for i := range w.Shop.Gateways {
+		w.Entry.Others = append(w.Entry.Others, shop.GatewayName(i))
+	}
 	for i := range w.Shop.Instances {
-		w.Entry.Others = append(w.Entry.Others, "orders-"+strconv.Itoa(i+1))
+		if w.Shop.Gateways == 0 {
+			w.Entry.Others = append(w.Entry.Others, shop.InstanceName(i))
+		}
 	}
 	r := &RunningWhole{}
 	group, starting := errgroup.WithContext(ctx)

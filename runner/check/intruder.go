@@ -3,6 +3,8 @@ package check
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/hadrill/hadrill/runner/record"
 )
@@ -42,13 +44,15 @@ func noIntruder(ctx context.Context, log *record.Log, _ Budget) (Report, error) 
 	return r, nil
 }
 
+// refusals are how the classes of errors begin that only a server's own word
+// gives: an answer with a status, and the end of a handshake.
+var refusals = []string{"http ", "handshake refused"}
+
 // reached tells whether the server had a say: it answered with a refusal.
 // What timed out or was never sent is no evidence of either.
 func reached(log *record.Log, o *record.Op) bool {
-	const refusal = "http "
 	if int(o.Error) >= len(log.Errors) {
 		return false
 	}
-	class := log.Errors[o.Error]
-	return len(class) > len(refusal) && class[:len(refusal)] == refusal
+	return slices.ContainsFunc(refusals, func(start string) bool { return strings.HasPrefix(log.Errors[o.Error], start) })
 }

@@ -57,3 +57,12 @@ func TestAGateThatNobodyReachedIsNotProven(t *testing.T) {
 	assert.Zero(t, r.Total)
 	assert.Zero(t, r.Checked, "vacuous, not a pass")
 }
+
+// Where certificates are asked for, a refusal ends the handshake.
+func TestARefusedHandshakeIsAGatesWord(t *testing.T) {
+	log := simulateIntruders(1)
+	log.Errors[1] = "handshake refused: tls: handshake failure"
+	r := judge(t, check.NoIntruder, log)
+	assert.Zero(t, r.Total)
+	assert.NotZero(t, r.Checked)
+}

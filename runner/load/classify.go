@@ -2,7 +2,6 @@ package load
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"io"
@@ -69,8 +68,8 @@ func classify(err error) string {
 	return text
 }
 
-// handshakeClass names what a client found wrong with a certificate; "" when
-// that is not what went wrong.
+// handshakeClass names what a client found wrong with a certificate, or that the
+// server said so of the client's; "" when that is not what went wrong.
 func handshakeClass(err error) string {
 	var invalid x509.CertificateInvalidError
 	if errors.As(err, &invalid) {
@@ -85,8 +84,9 @@ func handshakeClass(err error) string {
 	if other := (x509.HostnameError{}); errors.As(err, &other) {
 		return "certificate of another host"
 	}
-	if alert := tls.AlertError(0); errors.As(err, &alert) {
-		return "handshake refused: " + alert.Error()
+	// An alert of the peer's (crypto/tls names the operation so).
+	if op := (*net.OpError)(nil); errors.As(err, &op) && op.Op == "remote error" {
+		return "handshake refused: " + op.Err.Error()
 	}
 	return ""
 }

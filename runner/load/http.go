@@ -30,6 +30,7 @@ type HTTP struct {
 	Connections []string          // "pooled", "fresh"; default both
 	Degraded    string            // name of the answer header that marks a correct degraded answer
 	URL         string            // base URL instead of the system's
+	Door        string            // name of a way in that the system has beside its URL (harness.Doors)
 	Schedule    Schedule          // instead of Rate
 	Clients     int               // most requests under way in a lane; default by Rate and Timeout, 8..512
 	Timeout     time.Duration     // deadline of a request, its connection included; default 1 s
@@ -81,6 +82,9 @@ func (h HTTP) Describe() string {
 	if len(h.Header) > 0 || h.Body != "" {
 		params += fmt.Sprintf(" header=%v body=%q", h.Header, h.Body) // fmt prints maps in order
 	}
+	if h.Door != "" {
+		params += " door=" + h.Door
+	}
 	if h.Token != "" {
 		params += " token=" + h.Token
 	}
@@ -107,16 +111,26 @@ func (h HTTP) Lanes() []record.Lane {
 // Open implements Load.
 func (h HTTP) Open(_ context.Context, t Target) (Session, error) {
 	h = h.filled()
+	var secure *tls.Config
+	if server, ok := t.Running.(harness.TLSServer); ok {
+		secure = server.ClientTLS()
+	}
+	if h.Door != "" {
+		doors, ok := t.Running.(harness.Doors)
+		if !ok {
+			return nil, fmt.Errorf("load http: the system %T has no doors (harness.Doors)", t.Running)
+		}
+		var err error
+		if h.URL, secure, err = doors.Door(h.Door); err != nil {
+			return nil, fmt.Errorf("load http: %w", err)
+		}
+	}
 	if h.URL == "" {
 		server, ok := t.Running.(harness.HTTPServer)
 		if !ok {
 			return nil, fmt.Errorf("load http: the system %T serves no HTTP (harness.HTTPServer)", t.Running)
 		}
 		h.URL = server.URL()
-	}
-	var secure *tls.Config
-	if server, ok := t.Running.(harness.TLSServer); ok {
-		secure = server.ClientTLS()
 	}
 	from, err := t.vantage(h.Zone)
 	if err != nil {

@@ -2,6 +2,9 @@ package load
 
 import (
 	"crypto/tls"
+	"errors"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -88,4 +91,43 @@ func TestHTTPSCertificatesThatClientsMustRefuse(t *testing.T) {
 			}
 		})
 	}
+}
+
+// doored is a Running with a way in beside its URL.
+type doored struct {
+	web
+	door   string
+	secure *tls.Config
+}
+
+func (d doored) Door(name string) (string, *tls.Config, error) {
+	if name != "back" {
+		return "", nil, errors.New("no such door")
+	}
+	return d.door, d.secure, nil
+}
+
+func TestADoorIsKnockedAtInsteadOfTheURL(t *testing.T) {
+	trust, err := authority.New("test")
+	require.NoError(t, err)
+	p := certificate(t, trust, authority.Leaf{})
+	pair, err := tls.X509KeyPair(p.Cert, p.Key)
+	require.NoError(t, err)
+	s := httptest.NewUnstartedServer(http.HandlerFunc(fine))
+	s.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: trust.Pool()}
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // every refusal
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	running := doored{web{url: "http://127.0.0.1:1"}, s.URL, &tls.Config{RootCAs: trust.Pool(), MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12, ServerName: "server"}}
+	history, stats := drive(t, HTTP{Rate: 20, Door: "back", Intruder: true, Timeout: 10 * time.Second}, running, 500*time.Millisecond)
+	assert.Equal(t, 10, int(stats.Intended))
+	assert.Zero(t, stats.Ok)
+	for _, o := range history.Ops {
+		assert.Equal(t, record.Fail, o.Outcome, "the request was never sent")
+		assert.Contains(t, history.Errors[o.Error], "handshake refused: ", "the server's own word")
+	}
+	_, err = HTTP{Door: "side"}.Open(t.Context(), Target{Running: running})
+	assert.ErrorContains(t, err, "no such door")
+	_, err = HTTP{Door: "back"}.Open(t.Context(), Target{Running: web{}})
+	assert.ErrorContains(t, err, "harness.Doors")
 }

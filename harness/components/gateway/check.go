@@ -15,7 +15,7 @@ import (
 // because its kernel answers, so it would prove nothing more.
 func (p *rotation) checkHealth(ctx context.Context) {
 	h := *p.route.Health
-	transport := &http.Transport{MaxIdleConnsPerHost: 1, IdleConnTimeout: 4 * h.Interval.Std(), DisableCompression: true}
+	transport := &http.Transport{MaxIdleConnsPerHost: 1, IdleConnTimeout: 4 * h.Interval.Std(), DisableCompression: true, TLSClientConfig: p.secure.Clone()}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	var group sync.WaitGroup
@@ -36,7 +36,7 @@ func (p *rotation) checkHealth(ctx context.Context) {
 			running[i] = done
 			group.Go(func() {
 				defer close(done)
-				failure := ask(ctx, client, h, i.addr)
+				failure := ask(ctx, client, h, schemeOf(p.secure)+"://"+i.addr)
 				if ctx.Err() == nil {
 					p.probed(i, failure)
 				}
@@ -58,10 +58,10 @@ func (p *rotation) checkHealth(ctx context.Context) {
 }
 
 // ask asks one instance and says why it is not healthy, or nothing.
-func ask(ctx context.Context, client *http.Client, h Health, addr string) (failure string) {
+func ask(ctx context.Context, client *http.Client, h Health, base string) (failure string) {
 	ctx, cancel := context.WithTimeout(ctx, h.Timeout.Std())
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+h.Path, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+h.Path, nil)
 	if err != nil {
 		return err.Error()
 	}

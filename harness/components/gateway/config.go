@@ -42,7 +42,8 @@ type Config struct {
 	Registry  registry.Config // no Endpoints: every route lists its instances
 	Cache     string          // file that keeps the last known instances; "": none
 	Drain     time.Duration   // after /ready says 503, before new connections are refused
-	TLS       TLS             // zero: plain HTTP
+	TLS       TLS             // towards clients; zero: plain HTTP
+	Upstream  Upstream        // towards instances; zero: plain HTTP
 	Trace     float64         // share of requests whose spans are written, 0..1
 	TraceTo   io.Writer       // JSON, a line a span; nil: nowhere
 }
@@ -50,6 +51,13 @@ type Config struct {
 // TLS are the files of a certificate and its key, PEM.
 type TLS struct {
 	Cert, Key string
+}
+
+// Upstream is mutual TLS between gateway and instances: the certificate and key
+// that the gateway shows, looked at again while it runs, and the authorities
+// whose instances it trusts. PEM files.
+type Upstream struct {
+	Cert, Key, Roots string
 }
 
 // Route sends the requests under a path to the instances of a service.
@@ -136,6 +144,9 @@ func (c Config) Check() error {
 	}
 	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
 		refuse("HADRILL_TLS_CERT, HADRILL_TLS_KEY: want both or none")
+	}
+	if u := c.Upstream; u != (Upstream{}) && (u.Cert == "" || u.Key == "" || u.Roots == "") {
+		refuse("HADRILL_UPSTREAM_CERT, HADRILL_UPSTREAM_KEY, HADRILL_UPSTREAM_ROOTS: want all or none")
 	}
 	if !(c.Trace >= 0 && c.Trace <= 1) {
 		refuse("HADRILL_TRACE: want a share from 0 to 1")

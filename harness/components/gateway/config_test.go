@@ -45,6 +45,7 @@ func TestABadConfigurationIsRefusedByItsKey(t *testing.T) {
 	}
 	require.NoError(t, good().Check())
 	for want, spoil := range map[string]func(*Config){
+		"HADRILL_UPSTREAM_KEY, HADRILL_UPSTREAM_ROOTS: want all or none":       func(c *Config) { c.Upstream.Cert = "client.pem" },
 		"HADRILL_ROUTES: want at least one route":                              func(c *Config) { c.Routes = nil },
 		"HADRILL_ROUTES: route 1: name: want one that no other route has":      func(c *Config) { c.Routes[0].Name = "" },
 		`HADRILL_ROUTES: route a: path "x": want one that begins with /`:       func(c *Config) { c.Routes[0].Path = "x" },

@@ -61,7 +61,11 @@
 //	HADRILL_REGISTRY_PREFIX  instances are PREFIX/SERVICE/ID = {"id","addr"}
 //	HADRILL_CACHE            file of the last known instances, "off" for none
 //	HADRILL_DRAIN            from "not ready" to no new connections
-//	HADRILL_TLS_CERT, _KEY   PEM files
+//	HADRILL_TLS_CERT, _KEY   PEM files, shown to clients; read again when they change
+//	HADRILL_UPSTREAM_CERT, _KEY, _ROOTS
+//	                         PEM files: instances are spoken to over mutual TLS, the
+//	                         gateway shows the certificate, read again when it
+//	                         changes, and trusts instances of these authorities only
 //	HADRILL_TRACE            share of requests whose spans (OpenTelemetry) go to
 //	                         standard output as JSON, default 0; the header
 //	                         traceparent is passed on in any case

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -32,6 +33,7 @@ type Gateway struct {
 	metrics *metrics
 	tracer  *tracer
 	cache   *cache
+	secure  *tls.Config // towards instances; nil: plain HTTP
 }
 
 // route is one route with all that belongs to it.
@@ -56,6 +58,9 @@ func New(c Config, s Seams) (*Gateway, error) {
 	if g.tracer, err = newTracer(c.Node, c.Trace, or[io.Writer](c.TraceTo, io.Discard)); err != nil {
 		return nil, err
 	}
+	if g.secure, err = towards(c.Upstream, s.Say); err != nil {
+		return nil, err
+	}
 	for _, r := range c.Routes {
 		made, err := g.newRoute(r.filled(), s)
 		if err != nil {
@@ -77,16 +82,19 @@ func (g *Gateway) newRoute(r Route, s Seams) (*route, error) {
 		return nil, fmt.Errorf("HADRILL_ROUTES: %w", err)
 	}
 	made := &route{route: r, guard: guard, rotation: newRotation(r, guard, s.Say)}
+	made.rotation.secure = g.secure
+	scheme := schemeOf(g.secure)
 	dialer := net.Dialer{Timeout: r.Connect.Std(), KeepAlive: 15 * time.Second}
 	made.transport = &http.Transport{
 		DialContext: dialer.DialContext, DisableCompression: true,
+		TLSClientConfig: g.secure.Clone(), TLSHandshakeTimeout: r.Connect.Std(),
 		MaxIdleConns: 0, MaxIdleConnsPerHost: 512, IdleConnTimeout: 30 * time.Second,
 		ResponseHeaderTimeout: r.Timeout.Std(), WriteBufferSize: 4 << 10, ReadBufferSize: 4 << 10,
 	}
 	figures := g.metrics.of(r.Name)
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(p *httputil.ProxyRequest) {
-			p.Out.URL.Scheme, p.Out.URL.Host = "http", r.Name // the host is set by each attempt
+			p.Out.URL.Scheme, p.Out.URL.Host = scheme, r.Name // the host is set by each attempt
 			p.Out.Host = p.In.Host
 			p.Out.Header["X-Forwarded-For"] = p.In.Header["X-Forwarded-For"]
 			p.SetXForwarded()
@@ -98,6 +106,14 @@ func (g *Gateway) newRoute(r Route, s Seams) (*route, error) {
 	}
 	made.handler = g.bounded(r, figures, guard.Wrap(proxy))
 	return made, nil
+}
+
+// schemeOf is that of URLs of instances.
+func schemeOf(secure *tls.Config) string {
+	if secure == nil {
+		return "http"
+	}
+	return "https"
 }
 
 // Handler serves the routes.

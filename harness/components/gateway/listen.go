@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net"
 	"os"
+
+	"github.com/hadrill/hadrill/harness/components/credentials"
 )
 
 // listeners are the two sockets of a gateway.
@@ -51,9 +53,26 @@ func secured(l net.Listener, c TLS, say func(line string)) (net.Listener, error)
 	if c == (TLS{}) {
 		return l, nil
 	}
-	shown, err := newCertificates(c, say)
+	shown, err := credentials.Open("HADRILL_TLS_CERT, HADRILL_TLS_KEY", credentials.Files(c), say)
 	if err != nil {
 		return nil, err
 	}
-	return tls.NewListener(l, &tls.Config{GetCertificate: shown.get, MinVersion: tls.VersionTLS12}), nil
+	return tls.NewListener(l, &tls.Config{GetCertificate: shown.Server, MinVersion: tls.VersionTLS12}), nil
+}
+
+// towards is how instances are spoken to: nil for plain HTTP. Both sides show a
+// certificate: an instance's must be good for the address that it is listed at.
+func towards(u Upstream, say func(line string)) (*tls.Config, error) {
+	if u == (Upstream{}) {
+		return nil, nil
+	}
+	roots, err := credentials.Roots("HADRILL_UPSTREAM_ROOTS", u.Roots)
+	if err != nil {
+		return nil, err
+	}
+	shown, err := credentials.Open("HADRILL_UPSTREAM_CERT, HADRILL_UPSTREAM_KEY", credentials.Files{Cert: u.Cert, Key: u.Key}, say)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{RootCAs: roots, GetClientCertificate: shown.Client, MinVersion: tls.VersionTLS12}, nil
 }

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"crypto/tls"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -31,6 +32,7 @@ type rotation struct {
 	choose balancer
 	guard  protection
 	say    func(string)
+	secure *tls.Config // towards instances; nil: plain HTTP
 
 	mu    sync.Mutex
 	all   map[string]*instance

@@ -1,4 +1,4 @@
-package gateway
+package credentials_test
 
 import (
 	"os"
@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hadrill/hadrill/harness/authority"
+	"github.com/hadrill/hadrill/harness/components/credentials"
 )
 
 func TestARenewedCertificateIsShownAndABrokenOneIsNot(t *testing.T) {
@@ -30,10 +31,10 @@ func TestARenewedCertificateIsShownAndABrokenOneIsNot(t *testing.T) {
 	}
 	first := renew()
 	var said []string
-	c, err := newCertificates(TLS{Cert: file, Key: file}, func(line string) { said = append(said, line) })
+	c, err := credentials.Open("HADRILL_TLS_CERT", credentials.Files{Cert: file, Key: file}, func(line string) { said = append(said, line) })
 	require.NoError(t, err)
 	shown := func() int64 {
-		pair, err := c.get(nil)
+		pair, err := c.Server(nil)
 		require.NoError(t, err)
 		return pair.Leaf.SerialNumber.Int64()
 	}
@@ -47,6 +48,21 @@ func TestARenewedCertificateIsShownAndABrokenOneIsNot(t *testing.T) {
 	third := renew()
 	require.Eventually(t, func() bool { return shown() == third }, 10*time.Second, 10*time.Millisecond)
 
-	_, err = newCertificates(TLS{Cert: file + ".missing", Key: file}, nil)
+	_, err = credentials.Open("HADRILL_TLS_CERT", credentials.Files{Cert: file + ".missing", Key: file}, nil)
 	assert.ErrorContains(t, err, "HADRILL_TLS_CERT", "at the start it is an error")
+}
+
+func TestWhomToTrustIsReadFromAFile(t *testing.T) {
+	trust, err := authority.New("test")
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), "root.pem")
+	_, err = credentials.Roots("HADRILL_TLS_CLIENTS", file)
+	require.ErrorContains(t, err, "HADRILL_TLS_CLIENTS")
+	require.NoError(t, os.WriteFile(file, trust.RootPEM(), 0o600))
+	pool, err := credentials.Roots("HADRILL_TLS_CLIENTS", file)
+	require.NoError(t, err)
+	require.True(t, pool.Equal(trust.Pool()))
+	require.NoError(t, os.WriteFile(file, []byte("nobody"), 0o600))
+	_, err = credentials.Roots("HADRILL_TLS_CLIENTS", file)
+	require.ErrorContains(t, err, "holds no certificate")
 }
