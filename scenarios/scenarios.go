@@ -17,7 +17,9 @@
 //	zones/dual-active       null, far, zone-kill,               zone-kill-no-spare-capacity,
 //	                        zone-kill-return, zone-cut,         zone-kill-majority-inside,
 //	                        zone-one-way, orders-null,          zone-cut-two-writers,
-//	                        orders-zone-kill, orders-zone-cut   orders-zone-cut-long-fail-timeout
+//	                        orders-zone-kill, orders-zone-cut,  orders-zone-cut-long-fail-timeout,
+//	                        whole-null, whole-zone-kill,        whole-zone-kill-no-cache
+//	                        whole-zone-cut, whole-zone-return
 //	cache/redis-sentinel    null, primary-kill, -pause,         primary-partition-unguarded,
 //	                        -partition, rolling-restart,        rolling-restart-no-persistence,
 //	                        packet-loss,                        clock-jump-primary-kill-unanimous
@@ -74,6 +76,13 @@
 //	protection/overload     surge, ramp, stall,                 surge-unbounded, ramp-unbounded,
 //	                        collapse-drained                    stall-retry-storm, collapse-load-kept
 //	cache/avalanche         kill                                kill-no-guards
+//	security/tls            renewal, renewal-many,              renewal-no-reload,
+//	                        gateway-renewal,                    renewal-wrong-chain,
+//	                        gateway-clock-jump,                 expiry-seen-no-watch,
+//	                        expiry-seen, mutual                 mutual-no-verify
+//	security/openid         null, provider-kill, -pause,        provider-kill-keys-per-request,
+//	                        -slow, -kill-many, clock-back,      provider-kill-fail-open
+//	                        clock-ahead
 //	monitor/health          dependency-of-one, -of-all          dependency-of-all-restart-storm,
 //	                                                            dependency-of-one-always-ready
 //	faults/selftest         one a fault of the catalogue        partition-, delay-, clock-jump-of-a-stranger,
