@@ -5,17 +5,32 @@
 //	      ▼
 //	mysql-1 (source) ──semi-sync──▶ mysql-2, mysql-3     GET /primary ◀── clients
 //
-// Every round it brings the servers closer to what it decided: the source
-// writable, all others read-only and replicating from it. First start,
-// failover, the return of an old source and the manager's own restart are the
-// same reconciliation; only the decision differs, and it is written to disk
-// before anything is done about it.
+// Each server is looked at by itself, so that one that hangs holds up nobody's
+// sight of the others. With everything it sees the manager brings the servers
+// closer to what it decided: the source writable, all others read-only and
+// replicating from it. First start, failover, the return of an old source and
+// the manager's own restart are the same reconciliation; only the decision
+// differs, and it is written to disk before anything is done about it.
 //
 // # When a source is dead
 //
-// It has not answered for DownAfter, and no replica that answers still hears
-// from it (Orchestrator's "holistic" detection): a manager that is cut off
-// from a healthy source alone must not act.
+// It has not answered for DownAfter, two questions at least, and no replica that
+// answers still hears from it (Orchestrator's "holistic" detection): a manager
+// that is cut off from a healthy source alone must not act.
+//
+// # How long a failover takes
+//
+//	0 ────────────────────── DownAfter ──┬──────┬─────────┬──────── writes
+//	source dies                          │ declared       promoted
+//	└─ first miss: receivers that have   │ fence confirmed, most advanced
+//	   lost it are stopped already       │ chosen, relay log applied, written down
+//
+// All that can be done before the source is known to be dead is done before: a
+// receiver that dials a machine that is gone hangs for replica_net_timeout, and
+// cannot be stopped meanwhile, so it is stopped at the first miss. Should the
+// source answer after all it is started again. After the decision nothing is
+// looked at once more: the new source is promoted while the others are
+// re-pointed. So a failover is DownAfter and some hundredths of a second.
 //
 // # What must hold before a replica is promoted
 //
@@ -40,5 +55,7 @@
 // # What it does not do
 //
 // It is one process. While it is away, nothing fails over, and clients keep
-// the primary they know; nothing else depends on it.
+// the primary they know. Nothing else depends on it, but for one case: if it
+// dies within the second in which it holds receivers on suspicion, and the
+// source lives after all, they wait for its return.
 package manager

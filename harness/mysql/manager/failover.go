@@ -25,11 +25,13 @@ func (m *Manager) fence() int {
 	return len(m.servers) - 1 - m.set.Acks + 1
 }
 
-// consider fails over if the silent primary is dead for the replicas too.
+// consider fails over if the silent primary is dead for the replicas too. What
+// it takes to be sure of that and what it takes to promote go on side by side:
+// receivers that have lost the primary are stopped at once.
 func (m *Manager) consider(ctx context.Context, primary *server) error {
 	var reachable, hearing []*server
 	for _, s := range m.servers {
-		if s == primary || s.seen.err != nil || s.busy.Load() {
+		if s == primary || s.seen.err != nil || m.now()-s.seen.heard > m.set.DownAfter || s.busy.Load() {
 			continue
 		}
 		reachable = append(reachable, s)
@@ -37,25 +39,87 @@ func (m *Manager) consider(ctx context.Context, primary *server) error {
 			hearing = append(hearing, s)
 		}
 	}
+	due := m.due(primary.seen)
 	switch {
 	case len(hearing) > 0:
-		m.wait("waits: %s is silent, but %s still hears from it", primary.Name, names(hearing))
+		m.release(ctx, primary, reachable)
+		if due {
+			m.wait("waits: %s is silent, but %s still hears from it", primary.Name, names(hearing))
+		}
 		return nil
 	case len(reachable) < m.fence():
-		m.wait("waits: %s is silent, but only %d of %d replicas answer, and it takes %d to be sure of every acknowledged commit",
-			primary.Name, len(reachable), len(m.servers)-1, m.fence())
+		m.release(ctx, primary, reachable)
+		if due {
+			m.wait("waits: %s is silent, but only %d of %d replicas answer, and it takes %d to be sure of every acknowledged commit",
+				primary.Name, len(reachable), len(m.servers)-1, m.fence())
+		}
+		return nil
+	case !due:
+		m.hold(ctx, reachable)
 		return nil
 	}
-	m.say("declared: %s is dead: silent for %s, and %s lost it too", primary.Name, time.Since(m.lastSeen).Round(time.Millisecond), names(reachable))
+	if !m.dead {
+		m.dead = true
+		m.say("declared: %s is dead: silent for %s, and %s lost it too", primary.Name, m.silence(primary.seen).Round(time.Millisecond), names(reachable))
+	}
 	chosen, err := m.elect(ctx, reachable)
 	if err != nil {
 		if ctx.Err() == nil {
-			m.say("failover put off: %v", err)
+			m.wait("failover put off: %v", err)
 		}
 		return nil
 	}
-	return m.decide(chosen)
+	if err := m.decide(chosen); err != nil {
+		return err
+	}
+	// What was seen when the receivers had stopped is all that it takes to go on.
+	m.reconcile(ctx, chosen, m.decided.Load().Term)
+	return nil
 }
+
+// silence is how long a server has not answered, since the last decision at
+// most.
+func (m *Manager) silence(s seen) time.Duration { return m.now() - max(s.heard, m.since) }
+
+// due tells whether a silent primary has been silent for long enough. It must
+// have missed two questions: a manager that was frozen itself has only its own
+// absence to show.
+func (m *Manager) due(primary seen) bool {
+	return m.silence(primary) >= m.set.DownAfter && primary.misses >= 2
+}
+
+// hold stops receivers that have lost a primary which may be dead, as a
+// failover will have to: one that is dialling hangs for a second and more, and
+// cannot be stopped meanwhile. Nothing is lost if the primary lives after all,
+// for they receive nothing; they are started again when it answers.
+func (m *Manager) hold(ctx context.Context, replicas []*server) {
+	for _, s := range replicas {
+		if s.seen.replica["Replica_IO_Running"] == "No" || !s.stopping.CompareAndSwap(false, true) {
+			continue
+		}
+		m.work.Go(func() {
+			defer m.tell()
+			defer s.stopping.Store(false)
+			ctx, cancel := context.WithTimeout(ctx, stopLimit)
+			defer cancel()
+			if err := s.hand.Exec(ctx, stopReceiver); err != nil {
+				m.complain(s, err)
+			}
+		})
+	}
+}
+
+// release starts receivers again that were stopped on suspicion, when it turns
+// out that nobody can be promoted.
+func (m *Manager) release(ctx context.Context, primary *server, replicas []*server) {
+	for _, s := range replicas {
+		if from, ok := s.seen.follows(); ok && from == primary.Addr && s.seen.replica["Replica_IO_Running"] == "No" && !s.stopping.Load() {
+			m.act(ctx, s, actLimit, func(ctx context.Context) error { return s.hand.Exec(ctx, "START REPLICA IO_THREAD") })
+		}
+	}
+}
+
+const stopReceiver = "STOP REPLICA IO_THREAD"
 
 // wait says once why nothing is done.
 func (m *Manager) wait(format string, args ...any) {
@@ -107,8 +171,8 @@ func (m *Manager) stopReceivers(ctx context.Context, replicas []*server) ([]*ser
 	var group sync.WaitGroup
 	for i, s := range replicas {
 		group.Go(func() {
-			if errs[i] = s.hand.Exec(ctx, "STOP REPLICA IO_THREAD"); errs[i] == nil {
-				s.seen = s.probe(ctx)
+			if errs[i] = s.hand.Exec(ctx, stopReceiver); errs[i] == nil {
+				s.seen = m.probe(ctx, s.hand)
 				errs[i] = s.seen.err
 			}
 		})

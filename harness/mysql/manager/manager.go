@@ -49,14 +49,27 @@ type Decision struct {
 
 // Manager manages one replication group. Run it once.
 type Manager struct {
-	set      Settings
-	servers  []*server
-	decided  atomic.Pointer[Decision]
-	work     sync.WaitGroup
-	rounds   atomic.Int64 // of probes, begun so far
-	lastSeen time.Time    // when the primary last answered
-	doubt    bool         // said that it does not answer
-	waiting  string       // why a failover is not carried out, when said
+	set     Settings
+	servers []*server
+	decided atomic.Pointer[Decision]
+	work    sync.WaitGroup
+	began   time.Time
+	news    chan struct{} // somebody has been looked at, or an action has ended
+	since   time.Duration // when the last decision was made
+	doubt   bool          // said that the primary does not answer
+	dead    bool          // said that it is dead
+	waiting string        // why a failover is not carried out, when said
+}
+
+// now is the time on the manager's own clock, which nobody sets.
+func (m *Manager) now() time.Duration { return time.Since(m.began) }
+
+// tell wakes the manager up.
+func (m *Manager) tell() {
+	select {
+	case m.news <- struct{}{}:
+	default: // it is about to look anyway
+	}
 }
 
 // New checks the settings and reads the last decision, if there is one.
@@ -73,7 +86,7 @@ func New(s Settings) (*Manager, error) {
 	if s.Dial == nil {
 		s.Dial = (&net.Dialer{}).DialContext
 	}
-	m := &Manager{set: s}
+	m := &Manager{set: s, began: time.Now(), news: make(chan struct{}, 1)}
 	raw, err := os.ReadFile(s.StateFile)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
@@ -124,7 +137,7 @@ func (m *Manager) decide(to *server) error {
 		_ = dir.Close()
 	}
 	m.decided.Store(&d)
-	m.lastSeen, m.doubt, m.waiting = time.Now(), false, ""
+	m.since, m.doubt, m.dead, m.waiting = m.now(), false, false, ""
 	return nil
 }
 
@@ -137,21 +150,24 @@ func (m *Manager) say(format string, args ...any) {
 // Run manages until ctx ends. What it began on a server has ended when it
 // returns.
 func (m *Manager) Run(ctx context.Context) (err error) {
-	for _, s := range m.set.Servers {
-		opened, err := m.open(s)
-		if err != nil {
-			return errors.Join(err, m.close())
-		}
-		m.servers = append(m.servers, opened)
-	}
+	ctx, stop := context.WithCancel(ctx)
 	defer func() {
+		stop()
 		m.work.Wait()
 		err = errors.Join(err, m.close())
 	}()
+	for _, s := range m.set.Servers {
+		opened, err := m.open(s)
+		if err != nil {
+			return err
+		}
+		m.servers = append(m.servers, opened)
+		m.work.Go(func() { m.watch(ctx, opened) })
+	}
 	if d, ok := m.Decision(); ok {
 		m.say("resumes: %s is the primary, term %d", d.Primary, d.Term)
 	}
-	m.lastSeen = time.Now()
+	m.since = m.now()
 	ticker := time.NewTicker(m.set.Poll)
 	defer ticker.Stop()
 	for {
@@ -161,7 +177,8 @@ func (m *Manager) Run(ctx context.Context) (err error) {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-ticker.C:
+		case <-m.news:
+		case <-ticker.C: // time passes, also while nobody answers
 		}
 	}
 }
@@ -174,10 +191,13 @@ func (m *Manager) close() error {
 	return errors.Join(errs...)
 }
 
-// round looks at every server and does what is needed next. Its error is the
-// manager's own (a decision that cannot be written), never a server's.
+// round goes by what was last seen of every server and does what is needed
+// next. Its error is the manager's own (a decision that cannot be written),
+// never a server's.
 func (m *Manager) round(ctx context.Context) error {
-	m.look(ctx)
+	for _, s := range m.servers {
+		s.seen = *s.latest.Load()
+	}
 	d := m.decided.Load()
 	if d == nil {
 		return m.begin()
@@ -195,16 +215,16 @@ func (m *Manager) round(ctx context.Context) error {
 		if m.doubt {
 			m.say("answers again: %s", primary.Name)
 		}
-		m.lastSeen, m.doubt, m.waiting = time.Now(), false, ""
+		m.doubt, m.dead, m.waiting = false, false, ""
 		m.reconcile(ctx, primary, d.Term)
 		return nil
+	}
+	if primary.seen.misses == 0 {
+		return nil // it has not been asked yet
 	}
 	if !m.doubt {
 		m.doubt = true
 		m.say("silent: %s (%v)", primary.Name, primary.seen.err)
-	}
-	if time.Since(m.lastSeen) < m.set.DownAfter {
-		return nil
 	}
 	return m.consider(ctx, primary)
 }
@@ -216,5 +236,9 @@ func (m *Manager) begin() error {
 			return nil
 		}
 	}
-	return m.decide(m.servers[0])
+	if err := m.decide(m.servers[0]); err != nil {
+		return err
+	}
+	m.tell()
+	return nil
 }

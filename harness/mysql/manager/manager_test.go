@@ -1,6 +1,7 @@
 package manager
 
 import (
+	"context"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -74,6 +75,48 @@ func TestWhatAReplicaHasIsWhatItReceivedOrExecuted(t *testing.T) {
 	s := &server{seen: seen{executed: "a:1-5,\nb:1", replica: map[string]string{"Retrieved_Gtid_Set": "a:3-9"}}}
 	assert.Equal(t, "a:1-5,b:1,a:3-9", s.has())
 	assert.Equal(t, "", (&server{}).has())
+}
+
+// Silence alone is not enough: a manager that was frozen itself has asked
+// nobody, and finds everybody silent.
+func TestAPrimaryIsDeadAfterSilenceAndTwoMissedQuestions(t *testing.T) {
+	for name, c := range map[string]struct {
+		heard, since time.Duration // ago
+		misses       int
+		want         bool
+	}{
+		"silent, and asked twice":               {2 * time.Second, time.Minute, 2, true},
+		"refuses for a moment":                  {500 * time.Millisecond, time.Minute, 5, false},
+		"the manager was away":                  {time.Minute, time.Minute, 1, false},
+		"never answered since it was appointed": {time.Hour, 2 * time.Second, 10, true},
+		"just appointed":                        {time.Hour, 500 * time.Millisecond, 10, false},
+	} {
+		m, err := New(settings(t, 3, 1))
+		require.NoError(t, err)
+		m.began = time.Now().Add(-24 * time.Hour)
+		m.since = m.now() - c.since
+		assert.Equal(t, c.want, m.due(seen{heard: m.now() - c.heard, misses: c.misses}), name)
+	}
+}
+
+// What was seen before an action ended does not show what it did.
+func TestNothingIsDoneAboutWhatWasSeenBeforeTheLastActionEnded(t *testing.T) {
+	m, err := New(settings(t, 3, 1))
+	require.NoError(t, err)
+	s := &server{}
+	acted := 0
+	act := func() {
+		m.act(t.Context(), s, time.Minute, func(context.Context) error { acted++; return nil })
+		m.work.Wait()
+	}
+	s.seen.asked = m.now()
+	act()
+	require.Equal(t, 1, acted)
+	act()
+	require.Equal(t, 1, acted, "it was last looked at before")
+	s.seen.asked = m.now()
+	act()
+	require.Equal(t, 2, acted)
 }
 
 func TestTextIsQuotedSoThatItStaysText(t *testing.T) {

@@ -2,6 +2,7 @@ package manager
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"sync"
@@ -14,19 +15,23 @@ import (
 // server is one server and what is known of it.
 type server struct {
 	Server
-	eye  *session.Session // asks; never waits behind an action
-	hand *session.Session // acts
-	busy atomic.Bool      // an action is under way
-	done atomic.Int64     // when the last action ended, by the round that was then under way
-	said sync.Map         // complaint -> true, so that each is said once
-	seen seen             // of the last round
+	eye      *session.Session // asks; never waits behind an action
+	hand     *session.Session // acts
+	busy     atomic.Bool      // an action is under way
+	stopping atomic.Bool      // its receiver is being stopped, on suspicion
+	done     atomic.Int64     // when the last action ended, on the manager's clock
+	said     sync.Map         // complaint -> true, so that each is said once
+	latest   atomic.Pointer[seen]
+	seen     seen // what the manager goes by in this round
 }
 
-// seen is what one round of probes saw of a server.
+// seen is what was last seen of a server. Times are on the manager's clock.
 type seen struct {
-	round    int64
-	err      error
-	readOnly bool // super_read_only and read_only
+	asked    time.Duration // when the question was put
+	heard    time.Duration // when the server last answered any
+	misses   int           // questions in a row that it has not answered
+	err      error         // of the last question; also before the first
+	readOnly bool          // super_read_only and read_only
 	offline  bool
 	semiSync bool // the source side is on
 	executed string
@@ -54,47 +59,63 @@ func (m *Manager) open(s Server) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &server{Server: s, eye: eye, hand: hand}, nil
+	opened := &server{Server: s, eye: eye, hand: hand}
+	opened.latest.Store(&seen{err: errNotAsked})
+	return opened, nil
 }
 
-// look probes all servers at once, within half of DownAfter at most, so that
-// silence is noticed by at least two rounds.
-func (m *Manager) look(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, min(m.set.DownAfter/2, time.Second))
-	defer cancel()
-	var group sync.WaitGroup
-	round := m.rounds.Add(1)
-	for _, s := range m.servers {
-		group.Go(func() {
-			s.seen = s.probe(ctx)
-			s.seen.round = round
-		})
+var errNotAsked = errors.New("not asked yet")
+
+// watch looks at a server until ctx ends, on its own: one that hangs holds up
+// nobody's sight of the others. A question has half of DownAfter, so that
+// silence is at least two of them.
+func (m *Manager) watch(ctx context.Context, s *server) {
+	ticker := time.NewTicker(m.set.Poll)
+	defer ticker.Stop()
+	last := *s.latest.Load()
+	for ctx.Err() == nil {
+		limited, cancel := context.WithTimeout(ctx, min(m.set.DownAfter/2, time.Second))
+		now := m.probe(limited, s.eye)
+		cancel()
+		now.heard, now.misses = last.heard, last.misses+1
+		if now.err == nil {
+			now.heard, now.misses = m.now(), 0
+		}
+		last = now
+		s.latest.Store(&now)
+		m.tell()
+		select {
+		case <-ctx.Done():
+		case <-ticker.C:
+		}
 	}
-	group.Wait()
 }
 
 const probeQuery = "SELECT @@global.super_read_only AND @@global.read_only, @@global.offline_mode, @@global.rpl_semi_sync_source_enabled, @@global.gtid_executed"
 
-func (s *server) probe(ctx context.Context) (seen seen) {
-	if seen.err = s.eye.Scan(ctx, probeQuery, &seen.readOnly, &seen.offline, &seen.semiSync, &seen.executed); seen.err != nil {
-		return seen
+// probe asks a server what it is just now.
+func (m *Manager) probe(ctx context.Context, through *session.Session) (now seen) {
+	now.asked = m.now()
+	if now.err = through.Scan(ctx, probeQuery, &now.readOnly, &now.offline, &now.semiSync, &now.executed); now.err != nil {
+		return now
 	}
-	seen.replica, seen.err = s.eye.Row(ctx, "SHOW REPLICA STATUS")
-	return seen
+	now.replica, now.err = through.Row(ctx, "SHOW REPLICA STATUS")
+	return now
 }
 
 // act runs an action on a server beside everything else, unless one is under
 // way there already, or ended after the server was last looked at: what was
 // seen is then out of date. Complaints are said once each.
 func (m *Manager) act(ctx context.Context, s *server, limit time.Duration, action func(context.Context) error) {
-	if s.busy.Load() || s.seen.round <= s.done.Load() {
+	if s.busy.Load() || s.seen.asked <= time.Duration(s.done.Load()) {
 		return
 	}
 	s.busy.Store(true)
 	m.work.Go(func() {
 		defer func() {
-			s.done.Store(m.rounds.Load())
+			s.done.Store(int64(m.now()))
 			s.busy.Store(false)
+			m.tell()
 		}()
 		ctx, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
