@@ -32,8 +32,8 @@ func memcachedPool() []runner.Scenario {
 		Profile: runner.Nightly,
 		System:  sound,
 		// So many keys that few of those that are lost are looked up, and filled
-		// again, within the second that is judged.
-		Load:       load.Cache{Rate: 300, Keys: 6000, Clients: 24, Timeout: time.Second},
+		// again, within the two seconds that are judged; see hitsLost.
+		Load:       load.Cache{Rate: 600, Keys: 12000, Clients: 24, Timeout: time.Second},
 		SLO:        record.SLO{Latency: 500 * time.Millisecond, Success: 0.99, Stable: time.Second},
 		Resolution: 250 * time.Millisecond,
 	}
@@ -50,7 +50,7 @@ func memcachedPool() []runner.Scenario {
 	kill.Profile = runner.Quick
 	kill.Faults = faults.Schedule{faults.At(2*time.Second, faults.Kill(harness.Named(server)))}
 	kill.Duration = 9 * time.Second
-	kill.Promises = runner.Promises{on("cache", runner.NoErrors()), on("cache", runner.Availability(1, 0.999)), hitRatio()}
+	kill.Promises = runner.Promises{on("cache", runner.NoErrors()), on("cache", runner.Availability(1, 0.999)), hitsLost("cache/hits")}
 
 	pause := kill
 	pause.Name = "cache/memcached/pause"
@@ -76,7 +76,7 @@ func memcachedPool() []runner.Scenario {
 
 	modulo := twin(kill, "kill-modulo",
 		"Twin: modulo hashing. With one server fewer two keys in three have another place, and the cache is as good as empty.",
-		runner.FailsOn(hitRatio().Name),
+		runner.FailsOn(hitsLost("cache/hits").Name),
 		func(s *runner.Scenario) {
 			reshuffled := sound
 			reshuffled.Hashing = memcached.Modulo
@@ -84,7 +84,7 @@ func memcachedPool() []runner.Scenario {
 			s.Profile = runner.Nightly
 		})
 
-	return []runner.Scenario{null, kill, pause, bounce, noEjection, modulo}
+	return append([]runner.Scenario{null, kill, pause, bounce, noEjection, modulo}, memcachedVariants(kill, sound)...)
 }
 
 // on is an objective of one lane.
@@ -93,14 +93,18 @@ func on(lane string, o record.Objective) record.Objective {
 	return o
 }
 
-// hitRatio promises the hit ratio of the worst second: what is left when a
-// third of the keys is lost, less what chance takes of 300 lookups. Modulo
-// hashing leaves a third.
-func hitRatio() record.Objective {
-	return record.Objective{
-		Name: "availability.worst_window.1s@cache/hits", Kind: record.KindAvailability, Unit: "ratio", Higher: true,
-		Target: 0.62, Limit: 0.55,
-	}
+// hitsLost promises by how much the hit ratio of the worst two seconds may be
+// below the run's own before the fault: the lost server's share, a third.
+//
+// Of the three, memcached-1 has 33.5 % of the keys. Each key is looked up, and
+// filled again, every ten seconds on average, so two seconds after the loss a
+// fifth of what was lost is back: over the two seconds 30.4 % miss. Chance takes
+// 1.3 % of 1200 lookups one way or the other, and the worst two seconds are the
+// unluckiest of many: 300 drawn runs lost 27 to 35 %, one in a hundred more than
+// 34 %. Hence the limit. Modulo hashing moves two keys in three, and loses 58 %
+// and more.
+func hitsLost(lane string) record.Objective {
+	return on(lane, runner.Dip(2*time.Second, 1.0/3, 0.36))
 }
 
 // memcachedTimeout prices how long a client waits for a server: what a hanging

@@ -13,6 +13,7 @@ func Sweeps() []runner.Sweep {
 		sentinelDownAfter(),
 		clusterNodeTimeout(),
 		memcachedTimeout(),
+		memcachedEjection(),
 		etcdElection(),
 		lockLease(),
 		kafkaSession(),
