@@ -7,6 +7,7 @@ import (
 	"github.com/hadrill/hadrill/harness"
 	"github.com/hadrill/hadrill/harness/redis"
 	"github.com/hadrill/hadrill/runner"
+	"github.com/hadrill/hadrill/runner/load"
 )
 
 // sentinelVariants are the scenarios of row cache/redis-sentinel in which
@@ -77,5 +78,30 @@ func sentinelVariants(safe runner.Scenario, guarded redis.Sentinel) []runner.Sce
 			s.System = all
 		})
 
-	return []runner.Scenario{rolling, forgetful, loss, jump, unanimous}
+	follower := safe
+	follower.Name = "cache/redis-sentinel/replica-kill"
+	follower.Doc = "A replica is killed: the guard wants one replica and one is left, so no client notices, and nothing is lost."
+	follower.Faults = faults.Schedule{faults.At(2*time.Second, faults.Kill(harness.Named("redis-2")))}
+	follower.Duration = 7 * time.Second
+	follower.Promises = runner.Promises{runner.Availability(1, 0.995), runner.NoLostWrites()}
+	greedy := twin(follower, "replica-kill-guard-wants-both",
+		"Twin: min-replicas-to-write 2, both replicas. The guard that is to keep writes safe makes every replica one without which there are none: the primary refuses them within a second.",
+		runner.FailsOn("availability.requests"),
+		func(s *runner.Scenario) {
+			both := guarded
+			both.MinReplicasToWrite = 2
+			s.System = both
+		})
+
+	// An operation waits for the long way once; it takes more clients to send as
+	// many of them.
+	far := safe
+	far.Name = "cache/redis-sentinel/latency"
+	far.Doc = "The primary is 50 ms away from its clients, its replicas and the sentinels: each write takes that much longer. It is never silent for down-after, so it keeps its place and nothing is lost."
+	far.Load = load.Sets{Rate: 300, Sets: 16, Clients: 40, Timeout: time.Second}
+	far.Faults = faults.Schedule{faults.At(2*time.Second, faults.Delay(faults.Link{To: harness.Primary}, 50*time.Millisecond)).Lasting(6 * time.Second)}
+	far.Duration = 11 * time.Second
+	far.Promises = runner.Promises{runner.Availability(1, 0.99), runner.NoLostWrites(), runner.LatencyP99(80*time.Millisecond, 250*time.Millisecond)}
+
+	return []runner.Scenario{follower, greedy, rolling, forgetful, far, loss, jump, unanimous}
 }

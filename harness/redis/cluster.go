@@ -70,6 +70,11 @@ type Cluster struct {
 	// Empty: nothing is kept on disk but the map of the cluster.
 	AppendFsync string
 
+	// Disks gives each node a disk of its own for its append-only file, for
+	// faults of disks: what is not synced there is lost with the power. The map
+	// of the cluster is not on it; Redis syncs it by itself whenever it changes.
+	Disks bool
+
 	// Refresh is how often clients reload the map of slots unasked; go-redis'
 	// default is 60 s.
 	Refresh time.Duration
@@ -101,6 +106,7 @@ func (c Cluster) check() error {
 	refuse(c.MinReplicasMaxLag%time.Second != 0, "MinReplicasMaxLag: want whole seconds, Redis knows no finer")
 	refuse(c.MinReplicasToWrite < 0, "MinReplicasToWrite: want 0 or more")
 	refuse(!knownFsync(c.AppendFsync), `AppendFsync: want "", "always", "everysec" or "no"`)
+	refuse(c.Disks && c.AppendFsync == "", "Disks: want AppendFsync as well, nothing else is kept there")
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("redis.Cluster: %w", err)
 	}
@@ -126,6 +132,7 @@ func (c Cluster) Start(ctx context.Context, env *harness.Env) (harness.Running, 
 				{Path: serverFile, Content: []byte(c.serverConfig(m))},
 				{Path: clusterFile, Content: []byte(plan.nodesFile(i))},
 			},
+			Disks: c.disks(),
 			Ready: answersPing(env, serverPort),
 		})
 	}

@@ -5,8 +5,9 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/netip"
-	"strings"
 	"time"
+
+	"github.com/hadrill/hadrill/harness"
 )
 
 const (
@@ -53,6 +54,21 @@ func (c Cluster) zone(m clusterMember) string {
 		return ""
 	}
 	return c.Zones[(m.shard+m.place)%len(c.Zones)]
+}
+
+// dataDir is where a node keeps its append-only file.
+func (c Cluster) dataDir() string {
+	if c.Disks {
+		return diskPath
+	}
+	return "/tmp"
+}
+
+func (c Cluster) disks() []harness.Disk {
+	if !c.Disks {
+		return nil
+	}
+	return []harness.Disk{{Path: diskPath}}
 }
 
 // shards is how many shards the plan has: one a first primary.
@@ -119,9 +135,9 @@ func (c Cluster) serverConfig(m clusterMember) string {
 	l.add("port %d", serverPort)
 	l.add("bind 0.0.0.0")
 	l.add("protected-mode no") // no password: the networks have no way in from outside
-	l.add("dir /tmp")
+	l.add("dir %s", c.dataDir())
 	l.add("cluster-enabled yes")
-	l.add("cluster-config-file %s", clusterFile[strings.LastIndex(clusterFile, "/")+1:])
+	l.add("cluster-config-file %s", clusterFile)
 	l.add("cluster-announce-ip %s", m.addr)
 	l.duration("cluster-node-timeout %d", c.NodeTimeout, time.Millisecond)
 	if c.PartialCoverage {

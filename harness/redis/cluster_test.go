@@ -36,7 +36,7 @@ bind 0.0.0.0
 protected-mode no
 dir /tmp
 cluster-enabled yes
-cluster-config-file nodes.conf
+cluster-config-file /tmp/nodes.conf
 cluster-announce-ip 10.213.0.15
 cluster-node-timeout 1000
 cluster-require-full-coverage no
@@ -55,6 +55,17 @@ func TestWhatIsNotSaidOfAClusterIsLeftToRedis(t *testing.T) {
 	for _, directive := range []string{"node-timeout", "full-coverage", "append", "min-replicas"} {
 		require.NotContains(t, c.serverConfig(plannedCluster(c)[0]), directive)
 	}
+}
+
+func TestWithADiskOnlyTheAppendOnlyFileIsOnIt(t *testing.T) {
+	c := Cluster{Replicas: []int{1, 1, 1}, AppendFsync: "everysec", Disks: true}
+	require.Equal(t, []harness.Disk{{Path: "/data"}}, c.disks())
+	require.Contains(t, c.serverConfig(plannedCluster(c)[0]), "\ndir /data\n")
+	require.Contains(t, c.serverConfig(plannedCluster(c)[0]), "\ncluster-config-file /tmp/nodes.conf\n")
+	require.NoError(t, c.check())
+	c.AppendFsync = ""
+	require.Error(t, c.check(), "a disk on which nothing is kept")
+	require.Empty(t, Cluster{}.disks())
 }
 
 func TestShardsMayHaveDifferentNumbersOfReplicas(t *testing.T) {
