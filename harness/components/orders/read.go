@@ -30,11 +30,13 @@ type reader struct {
 func (r *reader) price(ctx context.Context, item uint64, seen string) (price int64, err error) {
 	if at, ok := r.next(); ok {
 		price, err = r.from(ctx, at, item, seen)
+		if answered(err) {
+			r.welcome(at)
+		} else {
+			r.leave(at)
+		}
 		if err == nil || errors.Is(err, sql.ErrNoRows) && seen != "" {
 			return price, err
-		}
-		if number(err) == 0 && !errors.Is(err, errLate) && !errors.Is(err, sql.ErrNoRows) {
-			r.leave(at)
 		}
 		if ctx.Err() != nil {
 			return 0, refused{fmt.Errorf("read item %d: %w", item, err)}
@@ -47,7 +49,9 @@ func (r *reader) price(ctx context.Context, item uint64, seen string) (price int
 	return price, nil
 }
 
-// next is the replica whose turn it is, if there is one.
+// next is the replica whose turn it is, if there is one. A replica that did not
+// answer is asked again by one request at a time: whoever finds out that it is
+// still away pays for it with its patience.
 func (r *reader) next() (netip.AddrPort, bool) {
 	all := r.database.replicas()
 	r.mu.Lock()
@@ -55,17 +59,35 @@ func (r *reader) next() (netip.AddrPort, bool) {
 	for range all {
 		r.turn++
 		at := all[r.turn%len(all)]
-		if time.Now().After(r.away[at]) {
-			return at, true
+		until, doubted := r.away[at]
+		if time.Now().Before(until) {
+			continue
 		}
+		if doubted {
+			r.away[at] = time.Now().Add(replicaAway)
+		}
+		return at, true
 	}
 	return netip.AddrPort{}, false
 }
 
+// leave has a replica left alone for a while.
 func (r *reader) leave(at netip.AddrPort) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.away[at] = time.Now().Add(replicaAway)
+}
+
+// welcome has it asked as any other.
+func (r *reader) welcome(at netip.AddrPort) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.away, at)
+}
+
+// answered tells whether a replica was there, whatever it said.
+func answered(err error) bool {
+	return err == nil || number(err) != 0 || errors.Is(err, errLate) || errors.Is(err, sql.ErrNoRows)
 }
 
 var errLate = errors.New("the replica does not have what was seen")
