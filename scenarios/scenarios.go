@@ -18,7 +18,7 @@
 //	                        zone-kill-return, zone-cut,         zone-kill-majority-inside,
 //	                        zone-one-way, orders-null,          zone-cut-two-writers,
 //	                        orders-zone-kill, orders-zone-cut,  orders-zone-cut-long-fail-timeout,
-//	                        whole-null, whole-zone-kill,        whole-zone-kill-no-cache
+//	                        whole-null, whole-zone-kill,        whole-zone-kill-witness-inside
 //	                        whole-zone-cut, whole-zone-return
 //	cache/redis-sentinel    null, primary-kill, -pause,         primary-partition-unguarded,
 //	                        -partition, rolling-restart,        rolling-restart-no-persistence,
