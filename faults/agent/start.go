@@ -39,6 +39,8 @@ var capabilities = []string{
 	"DAC_OVERRIDE", // cgroup files and the engine's socket, whoever owns them
 	"SYS_CHROOT",   // enter mount namespaces
 	"MKNOD",        // loop devices of disk faults
+	"CHOWN",        // owners of files on interposed disks, as their users want them
+	"FOWNER",       // and their modes and times
 }
 
 // Start starts the agent of a run, and before it the sitter: the first two

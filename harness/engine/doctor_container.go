@@ -19,7 +19,7 @@ import (
 // agentCapabilities are what the agent's container is started with. A fully
 // privileged one is never asked for: hosts that are containers or sandboxes
 // themselves cannot give it.
-var agentCapabilities = []string{"SYS_ADMIN", "SYS_PTRACE", "NET_ADMIN", "KILL", "DAC_OVERRIDE", "SYS_CHROOT", "SYS_TIME", "MKNOD"}
+var agentCapabilities = []string{"SYS_ADMIN", "SYS_PTRACE", "NET_ADMIN", "KILL", "DAC_OVERRIDE", "SYS_CHROOT", "SYS_TIME", "MKNOD", "CHOWN", "FOWNER"}
 
 // AgentCapabilities lists the capabilities that the doctor tried, without the
 // CAP_ prefix, as an engine takes them.
