@@ -225,7 +225,9 @@ func kafkaTwins(kill, follower runner.Scenario) []runner.Scenario {
 		runner.FailsOn("lost"),
 		setting(func(c *kafka.Cluster) { c.Retention = kafka.RetentionDefault }))
 
-	return []runner.Scenario{slow, plain, isolate, hasty, cut, alone, keeper, unclean, delay, loss, jump, expired}
+	return append(
+		[]runner.Scenario{slow, plain, isolate, hasty, cut, alone, keeper, unclean, delay, loss, jump, expired},
+		kafkaDisks(follower, keeper)...)
 }
 
 // kafkaSession prices broker.session.timeout.ms, nearly all of a failover.

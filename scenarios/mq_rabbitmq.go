@@ -16,8 +16,9 @@ import (
 // majority and stays in the queue until a consumer says that it is done: so
 // nothing confirmed is ever lost. It may come out twice, which is legal.
 //
-// Three settings, each wrong by itself: not to wait for confirms; to acknowledge
-// before a message is processed; a classic queue, which lives on one node. And
+// Four settings, each wrong by itself: not to wait for confirms; to acknowledge
+// before a message is processed; a classic queue, which lives on one node; the
+// default limit of deliveries, behind which nothing catches what is dropped. And
 // one that is recommended, and does not heal what a long freeze leaves behind.
 func rabbitMQ() []runner.Scenario {
 	system := rabbitmq.Cluster{Nodes: 3, NetTick: 5 * time.Second, DetectorPoll: 500 * time.Millisecond}
@@ -164,10 +165,10 @@ func rabbitMQ() []runner.Scenario {
 			s.System = system
 		})
 
-	return []runner.Scenario{
+	return append([]runner.Scenario{
 		null, kill, comeback, pause, long, follower, partition, isolated, consumers,
 		classic, unconfirmed, automatic, unhealed,
-	}
+	}, rabbitMQVariants(safe)...)
 }
 
 // quickHeartbeat has clients and nodes notice a silent connection within 2 to 3 s.

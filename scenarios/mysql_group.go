@@ -131,7 +131,8 @@ func mysqlGroup() []runner.Scenario {
 			s.System = careless
 		})
 
-	return []runner.Scenario{null, kill, comeback, pause, partition, secondary, backlog, slow, eventual}
+	all := []runner.Scenario{null, kill, comeback, pause, partition, secondary, backlog, slow, eventual}
+	return append(all, mysqlGroupVariants(safe)...)
 }
 
 // groupExpelTimeout prices group_replication_member_expel_timeout: how long the

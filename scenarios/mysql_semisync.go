@@ -152,7 +152,8 @@ func mysqlSemiSync() []runner.Scenario {
 		})
 
 	all := []runner.Scenario{null, kill, comeback, pause, partition, replica, manager, cut, asynchronous, fallback, afterCommit, splitBrain}
-	return append(all, semiSyncVariants(safe)...)
+	all = append(all, semiSyncVariants(safe)...)
+	return append(all, semiSyncDisks(safe)...)
 }
 
 // semiSyncAcks prices durability: how many replicas must have a commit before

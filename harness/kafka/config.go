@@ -60,6 +60,18 @@ func (c Cluster) files(members []member, i int) []harness.File {
 	}
 }
 
+const (
+	diskPath = "/data"
+	diskMB   = 128 // all that a drill writes is some megabytes
+)
+
+func (c Cluster) volumes() []harness.Disk {
+	if !c.Disks {
+		return nil
+	}
+	return []harness.Disk{{Path: diskPath, SizeMB: diskMB}}
+}
+
 // config renders node i's properties (https://kafka.apache.org/documentation/#brokerconfigs).
 func (c Cluster) config(members []member, i int) string {
 	var b strings.Builder
@@ -83,7 +95,7 @@ func (c Cluster) config(members []member, i int) string {
 	say("listener.security.protocol.map", "CLIENT:PLAINTEXT,REPLICATION:PLAINTEXT,CONTROLLER:PLAINTEXT")
 	say("inter.broker.listener.name", "REPLICATION")
 	say("controller.listener.names", "CONTROLLER")
-	say("log.dirs", "/data/kafka")
+	say("log.dirs", diskPath+"/kafka")
 
 	ms("broker.session.timeout.ms", c.SessionTimeout)
 	ms("broker.heartbeat.interval.ms", c.Heartbeat)

@@ -135,6 +135,10 @@ type Cluster struct {
 	// answer came is written again.
 	PlainProducer bool
 
+	// Disks gives each node a disk of its own, to be filled or to lose its
+	// power: what is not synced there is lost with it.
+	Disks bool
+
 	// Zones places node i in Zones[i mod len]. Empty: one zone.
 	Zones []string
 }
@@ -210,6 +214,7 @@ func (c Cluster) Start(ctx context.Context, env *harness.Env) (harness.Running, 
 			Name: m.name, Component: "kafka", Zone: c.zone(i),
 			Command: []string{startFile, m.name},
 			Files:   c.files(members, i),
+			Disks:   c.volumes(),
 			Ready: func(ctx context.Context, n *harness.Node) error {
 				a := newAsker(env.Data(), n.Addr(), clientPort)
 				defer a.close()

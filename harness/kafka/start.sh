@@ -15,6 +15,8 @@ if [ ! -d "$data" ]; then
 		java -cp '/opt/kafka/libs/*' kafka.tools.StorageTool format \
 			--config /etc/hadrill/node.properties --cluster-id "$(sed -n 's/^cluster.id=//p' /etc/hadrill/meta.properties)"
 	fi
+	# A disk of the node's own may lose its power: what it starts with is there.
+	if mountpoint -q /data; then sync -f "$data"; fi
 fi
 # Small and quick to start, and the same on every machine. With an archive made
 # by another Java, auto starts without it.

@@ -86,6 +86,10 @@ func (s SemiSync) config(members []member, i int) string {
 	// source that was voted out.
 	l.add("skip_replica_start=ON")
 	l.add("replica_net_timeout=%d", s.netTimeout()/time.Second)
+	s.disk(i).configure(&l)
+	if s.NoSync {
+		l.add("sync_binlog=0") // the last word counts
+	}
 	return l.String()
 }
 
@@ -115,7 +119,7 @@ func (g Group) config(members []member, i int) string {
 }
 
 // spec declares the node of a server.
-func spec(env *harness.Env, m member, zone, config string) (harness.NodeSpec, error) {
+func spec(env *harness.Env, m member, zone, config string, disks ...harness.Disk) (harness.NodeSpec, error) {
 	setup, err := setupSQL()
 	if err != nil {
 		return harness.NodeSpec{}, err
@@ -129,6 +133,7 @@ func spec(env *harness.Env, m member, zone, config string) (harness.NodeSpec, er
 			{Path: setupFile, Content: setup},
 		},
 		NoFile: 4096,
+		Disks:  disks,
 		Ready: func(ctx context.Context, n *harness.Node) error {
 			s, err := session.New(netip.AddrPortFrom(n.Addr(), session.Port), session.Manager, env.Data().DialContext)
 			if err != nil {

@@ -41,6 +41,20 @@ func TestASemiSyncServerIsConfigured(t *testing.T) {
 	}, own(t, config))
 }
 
+// The last of two lines counts.
+func TestASourceThatLeavesSyncingToTheKernelIsConfigured(t *testing.T) {
+	lines := own(t, SemiSync{Replicas: 2, Acks: 1, NoSync: true, Disk: InterposedDisk}.config(members(3), 0))
+	assert.Equal(t, []string{"innodb_flush_method=fsync", "sync_binlog=0"}, lines[len(lines)-2:])
+}
+
+func TestTheFirstServersDataLieOnItsDisk(t *testing.T) {
+	assert.Equal(t, PlainDisk, SemiSync{Disk: PlainDisk}.disk(0))
+	assert.Equal(t, NoDisk, SemiSync{Disk: PlainDisk}.disk(1))
+	assert.Empty(t, NoDisk.volumes())
+	assert.Equal(t, []harness.Disk{{Path: "/data", SizeMB: diskMB}}, PlainDisk.volumes())
+	assert.Equal(t, []harness.Disk{{Path: "/data", SizeMB: diskMB, Interposed: true}}, InterposedDisk.volumes())
+}
+
 func TestAGroupMemberIsConfigured(t *testing.T) {
 	config := Group{Members: 3, ExpelTimeout: 5 * time.Second, UnreachableMajorityTimeout: 2 * time.Second, Consistency: Eventual}.config(members(3), 2)
 	assert.Equal(t, []string{
@@ -77,6 +91,7 @@ func TestWhatCannotBeMeantIsRefused(t *testing.T) {
 		"WaitPoint":               SemiSync{Replicas: 1, WaitPoint: "NEVER"},
 		"NetTimeout":              SemiSync{Replicas: 1, NetTimeout: 1500 * time.Millisecond},
 		"Reads":                   SemiSync{Replicas: 1, Reads: "anywhere"},
+		"Disk":                    SemiSync{Replicas: 1, Disk: "floppy"},
 		"Backup":                  SemiSync{Replicas: 1, Backup: Backup{Hold: time.Second}},
 		"Members":                 Group{Members: 1},
 		"ExpelTimeout":            Group{Members: 3, ExpelTimeout: time.Millisecond},

@@ -52,6 +52,13 @@ type SemiSync struct {
 	Reads Reads
 	// Backup holds the replicas' appliers now and then, as backups do.
 	Backup Backup
+	// Disk gives the first server, which is the first source, a disk of its own
+	// for faults of disks; empty: none. (Three of them would mostly show how slow
+	// one machine is that syncs for three.)
+	Disk Disk
+	// NoSync leaves it to the kernel when the binary log is on disk
+	// (sync_binlog=0). By default each commit is, before it is acknowledged.
+	NoSync bool
 	// Zones places server i in Zones[i mod len]. Empty: one zone.
 	Zones []string
 }
@@ -101,6 +108,7 @@ func (s SemiSync) check() error {
 	refuse(s.NetTimeout%time.Second != 0, "NetTimeout: want whole seconds, MySQL knows no finer")
 	refuse(!knownIsolation(s.Isolation), "Isolation: is no isolation level of MySQL")
 	refuse(!s.Reads.known(), "Reads: want FromSource, FromReplicas or FromCaughtUp")
+	refuse(!s.Disk.known(), "Disk: want PlainDisk or InterposedDisk, or none")
 	errs = append(errs, s.Backup.check())
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("mysql.SemiSync: %w", err)
@@ -117,7 +125,7 @@ func (s SemiSync) Start(ctx context.Context, env *harness.Env) (harness.Running,
 	members := plan(env, s.Replicas+1)
 	var specs []harness.NodeSpec
 	for i, m := range members {
-		made, err := spec(env, m, zone(s.Zones, i), s.config(members, i))
+		made, err := spec(env, m, zone(s.Zones, i), s.config(members, i), s.disk(i).volumes()...)
 		if err != nil {
 			return nil, err
 		}

@@ -16,7 +16,10 @@ if [ ! -d "$data" ]; then
 			--init-file=/etc/hadrill/drill.sql --mysqlx=OFF
 		rm -f "$data.part/auto.cnf"
 	fi
+	# A disk of the server's own may lose its power: what it starts with is there.
+	if mountpoint -q /data; then sync -f "$data.part"; fi
 	mv "$data.part" "$data"
+	if mountpoint -q /data; then sync -f "$data"; fi
 fi
 export MYSQLD_PARENT_PID=$$
 child=

@@ -174,23 +174,35 @@ func (u *user) Dequeue(ctx context.Context, queue uint64) (value int64, found bo
 	return value, found, err
 }
 
-// take takes one message.
+// take takes one message. What is given back comes again, soon and to anybody.
 func (u *user) take(ctx context.Context, l *link, queue uint64) (value int64, found bool, err error) {
 	if err := u.known(l, queue); err != nil {
 		return 0, false, err
 	}
-	d, found, err := u.delivery(ctx, l, queue)
-	if err != nil || !found {
-		return 0, false, err
+	c := u.running.declared
+	for {
+		d, found, err := u.delivery(ctx, l, queue)
+		if err != nil || !found {
+			return 0, false, err
+		}
+		if value, err = valueOf(d); err != nil {
+			return 0, false, err
+		}
+		switch {
+		case c.AutoAck && !u.pulls:
+			return value, true, nil
+		case u.pulls || !reluctantly(value) || returned(d) >= c.GiveBack:
+			return value, true, d.Ack(false)
+		}
+		// Every version counts a rejection; of other returns some do not.
+		if err := d.Reject(true); err != nil {
+			return 0, false, err
+		}
 	}
-	if value, err = valueOf(d); err != nil {
-		return 0, false, err
-	}
-	if u.running.declared.AutoAck && !u.pulls {
-		return value, true, nil
-	}
-	return value, true, d.Ack(false)
 }
+
+// reluctantly picks one value in sixteen, whatever pattern the values follow.
+func reluctantly(value int64) bool { return uint64(value)*0x9e3779b97f4a7c15>>60 == 0 }
 
 // delivery waits for one message, as long as it takes to say that there is none.
 func (u *user) delivery(ctx context.Context, l *link, queue uint64) (d amqp.Delivery, found bool, err error) {

@@ -188,12 +188,22 @@ func valueOf(d amqp.Delivery) (int64, error) {
 	return value, nil
 }
 
+// returned is how often a message has come back to its queue, as quorum queues
+// count it (https://www.rabbitmq.com/docs/quorum-queues#poison-message-handling).
+func returned(d amqp.Delivery) int {
+	n, _ := d.Headers["x-delivery-count"].(int64) // none at first
+	return int(n)
+}
+
 // declare makes a queue, or makes sure that it is there.
 func (l *link) declare(c Cluster, queue uint64) error {
 	arguments := amqp.Table{"x-queue-type": string(c.kind())}
 	if c.kind() == Quorum {
 		arguments["x-quorum-initial-group-size"] = c.Nodes
 		arguments["x-queue-leader-locator"] = "client-local"
+	}
+	if c.DeliveryLimit != 0 {
+		arguments["x-delivery-limit"] = c.DeliveryLimit
 	}
 	if _, err := l.channel.QueueDeclare(queueName(queue), true, false, false, false, arguments); err != nil {
 		return fmt.Errorf("declare %s: %w", queueName(queue), err)

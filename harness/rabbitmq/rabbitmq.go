@@ -94,6 +94,9 @@ const (
 	Ignore        PartitionHandling = "ignore"         // RabbitMQ's default: somebody will look after it
 )
 
+// NoDeliveryLimit lets a message be returned to its queue without end.
+const NoDeliveryLimit = -1
+
 // Cluster is a RabbitMQ cluster and how its clients behave. A zero value means
 // RabbitMQ's own default unless it says otherwise.
 type Cluster struct {
@@ -107,6 +110,10 @@ type Cluster struct {
 	// queues and users (their Mnesia database); default PauseMinority.
 	PartitionHandling PartitionHandling
 
+	// DeliveryLimit is x-delivery-limit: how often a message may come back to
+	// its queue before it is dropped. Default 20; NoDeliveryLimit for none.
+	DeliveryLimit int
+
 	// NoConfirms makes producers count a message as confirmed once it is
 	// written to the connection.
 	NoConfirms bool
@@ -115,6 +122,9 @@ type Cluster struct {
 	AutoAck bool
 	// Prefetch is how many messages a consumer is sent ahead; default 20.
 	Prefetch int
+	// GiveBack is how often consumers return one message in sixteen to its
+	// queue before they take it, as when what they need for it is away.
+	GiveBack int
 	// Heartbeat is the interval of the clients' heartbeats: a silent connection
 	// is given up after two to three of them. Whole seconds; default 2 s.
 	Heartbeat time.Duration
@@ -142,6 +152,10 @@ func (c Cluster) check() error {
 	refuse(!slices.Contains([]PartitionHandling{"", PauseMinority, AutoHeal, Ignore}, c.PartitionHandling), "PartitionHandling: want pause_minority, autoheal or ignore")
 	refuse(c.NetTick < 0 || c.NetTick%time.Second != 0, "NetTick: want whole seconds, none below zero")
 	refuse(c.DetectorPoll < 0 || c.DetectorPoll%time.Millisecond != 0, "DetectorPoll: want whole milliseconds, none below zero")
+	refuse(c.DeliveryLimit < NoDeliveryLimit, "DeliveryLimit: want NoDeliveryLimit, 0 for the default, or more")
+	refuse(c.DeliveryLimit != 0 && c.kind() == Classic, "DeliveryLimit: classic queues have none")
+	refuse(c.GiveBack < 0, "GiveBack: want none below zero")
+	refuse(c.GiveBack > 0 && (c.AutoAck || c.kind() == Classic), "GiveBack: wants messages to be acknowledged, and a queue that counts")
 	refuse(c.Prefetch < 0 || c.Prefetch > 1000, "Prefetch: want 0..1000")
 	refuse(c.Heartbeat < 0 || c.Heartbeat%time.Second != 0, "Heartbeat: want whole seconds, none below zero")
 	if err := errors.Join(errs...); err != nil {

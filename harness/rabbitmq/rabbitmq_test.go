@@ -49,10 +49,15 @@ func TestADeclarationThatCannotBeMeantIsRefused(t *testing.T) {
 		"microseconds":                  {Nodes: 3, DetectorPoll: time.Microsecond},
 		"unknown handling":              {Nodes: 3, PartitionHandling: "pray"},
 		"prefetch of an unbounded many": {Nodes: 3, Prefetch: 1001},
+		"below no limit":                {Nodes: 3, DeliveryLimit: -2},
+		"a limit for classic queues":    {Nodes: 3, Type: Classic, DeliveryLimit: 5},
+		"returning what is done with":   {Nodes: 3, GiveBack: 1, AutoAck: true},
+		"returning to who counts not":   {Nodes: 3, GiveBack: 1, Type: Classic},
 	} {
 		require.Error(t, c.check(), name)
 	}
 	require.NoError(t, Cluster{Nodes: 3, Type: Classic, AutoAck: true}.check())
+	require.NoError(t, Cluster{Nodes: 3, DeliveryLimit: NoDeliveryLimit, GiveBack: 25}.check())
 	require.Equal(t, "b", Cluster{Zones: []string{"a", "b"}}.zone(3))
 }
 
@@ -146,6 +151,22 @@ func TestABeliefIsTheNodesOwn(t *testing.T) {
 		require.Equal(t, of.of, b.Primary, name)
 		require.Equal(t, of.self == harness.Unknown, b.Err != "", name)
 	}
+}
+
+// The values of a load are odd numbers only, or every third: one in sixteen of
+// those, too, is given back.
+func TestOneMessageInSixteenIsGivenBack(t *testing.T) {
+	for step := int64(1); step <= 4; step++ {
+		n := 0
+		for k := range int64(1600) {
+			if reluctantly(1 + k*step) {
+				n++
+			}
+		}
+		require.InDelta(t, 100, n, 20, "values %d apart", step)
+	}
+	require.Equal(t, 0, returned(amqp.Delivery{}))
+	require.Equal(t, 21, returned(amqp.Delivery{Headers: amqp.Table{"x-delivery-count": int64(21)}}))
 }
 
 func TestAMessageIsANumber(t *testing.T) {
