@@ -28,6 +28,8 @@ func TestABadSettingIsRefusedAtStartByName(t *testing.T) {
 		"missing node":      {[]string{"HADRILL_COMPONENT=echo"}, `echo: HADRILL_NODE="": want a value`},
 		"no number":         {[]string{"HADRILL_COMPONENT=service", "HADRILL_NODE=b", "HADRILL_WORKERS=some"}, `service: HADRILL_WORKERS="some": want a whole number of at least 0`},
 		"no address":        {[]string{"HADRILL_COMPONENT=service", "HADRILL_NODE=b", "HADRILL_DEPENDENCY=db"}, `service: HADRILL_DEPENDENCY="db": want IP:port`},
+		"half of a pair":    {[]string{"HADRILL_COMPONENT=echo", "HADRILL_NODE=b", "HADRILL_TLS_CERT=a.pem"}, `echo: HADRILL_TLS_CERT="a.pem": want both HADRILL_TLS_CERT and HADRILL_TLS_KEY, or none`},
+		"clients of no TLS": {[]string{"HADRILL_COMPONENT=echo", "HADRILL_NODE=b", "HADRILL_TLS_CLIENTS=r.pem"}, `echo: HADRILL_TLS_CLIENTS="r.pem": want HADRILL_TLS_CERT as well`},
 		"misspelt":          {[]string{"HADRILL_COMPONENT=echo", "HADRILL_NODE=b", "HADRILL_LATENCY=1ms"}, "echo: HADRILL_LATENCY: this component has no such setting"},
 	} {
 		t.Run(name, func(t *testing.T) {
