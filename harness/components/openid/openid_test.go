@@ -208,7 +208,7 @@ func TestAProviderThatComesBackHasTheKeysItHad(t *testing.T) {
 	require.NoError(t, err)
 	published, err := after.published()
 	require.NoError(t, err)
-	signed, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.ES256})
+	signed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256})
 	require.NoError(t, err)
 	keys := published.Key(signed.Signatures[0].Header.KeyID)
 	require.Len(t, keys, 1)

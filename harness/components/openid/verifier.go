@@ -28,7 +28,7 @@ type Config struct {
 func (c Config) Check() error {
 	var errs []error
 	if !strings.HasPrefix(c.Issuer, "http://") && !strings.HasPrefix(c.Issuer, "https://") {
-		errs = append(errs, errors.New("HADRILL_OPENID_ISSUER: want the provider's base URL, http(s)://..."))
+		errs = append(errs, errors.New("HADRILL_OPENID_ISSUER: want the provider's base URL, which begins with http:// or https://"))
 	}
 	if c.Audience == "" {
 		errs = append(errs, errors.New("HADRILL_OPENID_AUDIENCE: want whom tokens must be for"))
