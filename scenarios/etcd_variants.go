@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"slices"
 	"time"
 
 	"github.com/hadrill/hadrill/faults"
@@ -9,20 +10,13 @@ import (
 	"github.com/hadrill/hadrill/runner"
 	"github.com/hadrill/hadrill/runner/check"
 	"github.com/hadrill/hadrill/runner/load"
+	"github.com/hadrill/hadrill/runner/record"
 )
 
 // etcdVariants are the scenarios of row coordination/etcd in which nothing dies
 // for good: upkeep, a long way, a bad wire, a wrong clock. Whatever happens,
 // registers and locks stay linearizable.
 func etcdVariants(safe runner.Scenario, always runner.Promises) []runner.Scenario {
-	also := func(more ...runner.Promises) runner.Promises {
-		out := append(runner.Promises{}, always...)
-		for _, p := range more {
-			out = append(out, p...)
-		}
-		return out
-	}
-
 	rolling := safe
 	rolling.Name = "coordination/etcd/rolling-restart"
 	rolling.Doc = "Every member is restarted, one after the other: a majority is always there, and one of the restarts is a change of leader."
@@ -32,7 +26,7 @@ func etcdVariants(safe runner.Scenario, always runner.Promises) []runner.Scenari
 		faults.At(14*time.Second, faults.Restart(harness.Named("etcd-3"))),
 	}
 	rolling.Duration = 22 * time.Second
-	rolling.Promises = also(runner.Promises{runner.RTO(2*time.Second, 4*time.Second)})
+	rolling.Promises = also(always, runner.RTO(2*time.Second, 4*time.Second))
 
 	// Operations take longer, so it takes more clients to send as many.
 	patient := load.Combine(
@@ -48,7 +42,7 @@ func etcdVariants(safe runner.Scenario, always runner.Promises) []runner.Scenari
 		faults.At(2*time.Second, faults.Delay(faults.Link{To: harness.Primary, From: faults.Side{Nodes: harness.Replica}}, 25*time.Millisecond)).Lasting(6 * time.Second),
 	}
 	far.Duration = 12 * time.Second
-	far.Promises = also(runner.Promises{runner.Availability(1, 0.99), runner.LatencyP99(200*time.Millisecond, 450*time.Millisecond)})
+	far.Promises = also(always, runner.Availability(1, 0.99), runner.LatencyP99(200*time.Millisecond, 450*time.Millisecond))
 
 	loss := safe
 	loss.Load = patient
@@ -56,14 +50,14 @@ func etcdVariants(safe runner.Scenario, always runner.Promises) []runner.Scenari
 	loss.Doc = "One packet in twenty to the leader is lost, of clients and of followers: operations are late, and still linearizable."
 	loss.Faults = faults.Schedule{faults.At(2*time.Second, faults.Loss(faults.Link{To: harness.Primary}, 0.05)).Lasting(6 * time.Second)}
 	loss.Duration = 12 * time.Second
-	loss.Promises = also(runner.Promises{runner.Availability(0.97, 0.9)})
+	loss.Promises = also(always, runner.Availability(0.97, 0.9))
 
 	clock := safe
 	clock.Name = "coordination/etcd/clock-jump"
 	clock.Doc = "The leader's wall clock jumps an hour ahead, and back when it is corrected: elections and leases count monotonic time, and nobody notices."
 	clock.Faults = faults.Schedule{faults.At(2*time.Second, faults.ClockJump(harness.Primary, time.Hour)).Lasting(4 * time.Second)}
 	clock.Duration = 10 * time.Second
-	clock.Promises = also(runner.Promises{runner.Availability(1, 0.99)})
+	clock.Promises = also(always, runner.Availability(1, 0.99))
 
 	// A whole site loses power. What etcd acknowledged a majority has synced.
 	power := safe
@@ -86,5 +80,10 @@ func etcdVariants(safe runner.Scenario, always runner.Promises) []runner.Scenari
 			s.System = quick
 		})
 
-	return []runner.Scenario{rolling, far, loss, clock, power, noSync}
+	return append([]runner.Scenario{rolling, far, loss, clock, power, noSync}, etcdDisks(safe, kept, always)...)
+}
+
+// also is what holds always, and more.
+func also(always runner.Promises, more ...record.Objective) runner.Promises {
+	return append(slices.Clone(always), more...)
 }

@@ -74,7 +74,32 @@ func lock() []runner.Scenario {
 	clock.Duration = 8 * time.Second
 	clock.Promises = runner.Promises{runner.Availability(1, 0.99), runner.NoLostWrites()}
 
-	return []runner.Scenario{null, kill, pause, clock, unfenced}
+	waiter := kill
+	waiter.Name = "coordination/lock/waiter-kill"
+	waiter.Doc = "A worker that does not hold the lock is killed: clients that ask it ask the next, and nobody waits."
+	waiter.Faults = faults.Schedule{faults.At(2*time.Second, faults.Kill(harness.Random(1, harness.Replica)))}
+	waiter.Duration = 7 * time.Second
+	waiter.Promises = runner.Promises{runner.Availability(1, 0.98), runner.NoLostWrites()}
+
+	cut := kill
+	cut.Name = "coordination/lock/holder-partition"
+	cut.Doc = "The holder is cut off from etcd and not from its clients: it stops changing anything when its lease is not renewed, another takes the lock, and no acknowledged change is lost."
+	cut.Faults = faults.Schedule{
+		faults.At(2*time.Second, faults.Partition{
+			Left:  faults.Side{Nodes: harness.Primary},
+			Right: faults.Side{Nodes: harness.Named("etcd-1", "etcd-2", "etcd-3")},
+		}).Lasting(8 * time.Second),
+	}
+	cut.Duration = 14 * time.Second
+
+	// The new leader of etcd gives every lease its whole time again.
+	store := kill
+	store.Name = "coordination/lock/store-leader-kill"
+	store.Doc = "The leader of etcd is killed, under the lock and the sets: the holder keeps the lock if the next leader is there before its lease ends, else it is taken anew; no acknowledged change is lost."
+	store.Faults = faults.Schedule{faults.At(2*time.Second, faults.Kill(lockset.StoreLeader))}
+	store.Duration = 11 * time.Second
+
+	return []runner.Scenario{null, kill, pause, waiter, cut, store, clock, unfenced}
 }
 
 // lockLease prices the lease of the lock: how long a dead holder keeps it.

@@ -56,6 +56,9 @@ type Cluster struct {
 	// Disks gives each member a disk of its own, for faults of disks: what is not
 	// synced there is lost with the power.
 	Disks bool
+	// Interposed lets these disks be slow, hang, fail and lie as well, at the
+	// price of half their speed.
+	Interposed bool
 	// NoSync acknowledges without syncing (--unsafe-no-fsync).
 	NoSync bool
 
@@ -79,6 +82,7 @@ func (c Cluster) check() error {
 	refuse(c.Members < 1, "Members: want at least 1")
 	refuse(c.Heartbeat < 0 || c.Election < 0, "durations: want none below zero")
 	refuse(c.Heartbeat%time.Millisecond != 0 || c.Election%time.Millisecond != 0, "Heartbeat, Election: want whole milliseconds")
+	refuse(c.Interposed && !c.Disks, "Interposed: want Disks as well")
 	refuse(c.election() < 5*c.heartbeat(), "Election: want at least 5 heartbeats, etcd refuses less")
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("etcd.Cluster: %w", err)
@@ -165,7 +169,7 @@ func (c Cluster) disks() []harness.Disk {
 	if !c.Disks {
 		return nil
 	}
-	return []harness.Disk{{Path: diskPath, SizeMB: diskMB}}
+	return []harness.Disk{{Path: diskPath, SizeMB: diskMB, Interposed: c.Interposed}}
 }
 
 // Start implements harness.System.

@@ -132,6 +132,10 @@ func TestAKilledLeaderIsReplacedAndSaysSo(t *testing.T) {
 	have, want, err := r.Redundancy(ctx)
 	require.NoError(t, err)
 	require.Equal(t, []int{2, 3}, []int{have, want})
+	require.NoError(t, r.Quiesce(ctx), "two of three are a majority, what they have is final")
+	soon, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+	defer cancel()
+	require.ErrorContains(t, r.Settle(soon), "2 of 3 members follow one leader, want 3")
 
 	_, err = eng.Client().ContainerStart(ctx, leader[0].ContainerID(), client.ContainerStartOptions{})
 	require.NoError(t, err)

@@ -35,6 +35,7 @@ func TestEveryMemberKnowsAllFromTheStart(t *testing.T) {
 func TestADeclarationThatCannotBeMeantIsRefused(t *testing.T) {
 	for name, c := range map[string]Cluster{
 		"no members":     {},
+		"no disk":        {Members: 3, Interposed: true},
 		"microsecond":    {Members: 3, Heartbeat: time.Microsecond},
 		"short election": {Members: 3, Heartbeat: 100 * time.Millisecond, Election: 400 * time.Millisecond},
 		"short election beside the default heartbeat": {Members: 3, Election: 300 * time.Millisecond},

@@ -31,6 +31,7 @@ var (
 	_ harness.RoleReporter       = (*Running)(nil)
 	_ harness.RedundancyReporter = (*Running)(nil)
 	_ harness.Settler            = (*Running)(nil)
+	_ harness.Quiescer           = (*Running)(nil)
 	_ harness.Milestones         = (*Running)(nil)
 	_ harness.Stopper            = (*Running)(nil)
 	_ harness.RegisterStore      = (*Running)(nil)
@@ -151,19 +152,34 @@ func inStep(answers []view, errs []error) (n int, answered bool) {
 // Settle implements harness.Settler: every member follows the same leader and
 // has applied what the others have.
 func (r *Running) Settle(ctx context.Context) error {
+	return r.inStepAtLeast(ctx, "settle", len(r.nodes))
+}
+
+// Quiesce implements harness.Quiescer: a majority follows one leader closely.
+// What is committed from then on is final, and a linearizable read finds it: a
+// member that ended itself over a full disk, and that nobody starts again,
+// changes nothing about it. Serializable reads ask one member alone, so they
+// have to wait for all.
+func (r *Running) Quiesce(ctx context.Context) error {
+	wanted := len(r.nodes)/2 + 1
+	if r.declared.SerializableReads {
+		wanted = len(r.nodes)
+	}
+	return r.inStepAtLeast(ctx, "quiesce", wanted)
+}
+
+// inStepAtLeast waits until so many members follow one leader closely.
+func (r *Running) inStepAtLeast(ctx context.Context, what string, wanted int) error {
 	for {
 		answers, errs := r.ask(ctx, settleLimit)
-		err := errors.Join(errs...)
-		if err == nil {
-			n, _ := inStep(answers, errs)
-			if n == len(r.nodes) {
-				return nil
-			}
-			err = fmt.Errorf("%d of %d members follow one leader", n, len(r.nodes))
+		n, _ := inStep(answers, errs)
+		if n >= wanted {
+			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("settle %s: %w; not steady: %w", r.declared.Name(), ctx.Err(), err)
+			why := fmt.Errorf("%d of %d members follow one leader, want %d", n, len(r.nodes), wanted)
+			return fmt.Errorf("%s %s: %w; not steady: %w", what, r.declared.Name(), ctx.Err(), errors.Join(append(errs, why)...))
 		case <-time.After(settlePause):
 		}
 	}

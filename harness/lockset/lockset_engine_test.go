@@ -44,6 +44,10 @@ func pauseTheHolder(t *testing.T, fencing bool) (acknowledged, final []int64) {
 	holder, err := harness.Primary.Select(ctx, r)
 	require.NoError(t, err)
 	require.Len(t, holder, 1)
+	leader, err := lockset.StoreLeader.Select(ctx, r)
+	require.NoError(t, err)
+	require.Len(t, leader, 1)
+	require.Contains(t, leader[0].Name(), "etcd-")
 
 	frozen := make(chan error, 1)
 	go func() {

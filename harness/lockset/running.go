@@ -103,6 +103,22 @@ func (r *Running) Beliefs(ctx context.Context) []harness.Belief {
 	return beliefs
 }
 
+// StoreLeader selects the member of etcd that leads it now.
+var StoreLeader harness.Selector = storeLeader{}
+
+type storeLeader struct{}
+
+// Select implements harness.Selector.
+func (storeLeader) Select(ctx context.Context, sys harness.Running) ([]*harness.Node, error) {
+	r, ok := sys.(*Running)
+	if !ok {
+		return nil, errors.New("select leader of the lock's store: the system is no lockset.System")
+	}
+	return harness.Primary.Select(ctx, r.store)
+}
+
+func (storeLeader) String() string { return "leader of etcd" }
+
 // Redundancy implements harness.RedundancyReporter: workers that answer.
 func (r *Running) Redundancy(ctx context.Context) (have, want int, err error) {
 	_, errs := r.ask(ctx)
