@@ -21,20 +21,27 @@
 //	                        whole-null, whole-zone-kill,        whole-zone-kill-witness-inside
 //	                        whole-zone-cut, whole-zone-return
 //	cache/redis-sentinel    null, primary-kill, -pause,         primary-partition-unguarded,
-//	                        -partition, rolling-restart,        rolling-restart-no-persistence,
+//	                        -partition, replica-kill,           replica-kill-guard-wants-both,
+//	                        rolling-restart, latency,           rolling-restart-no-persistence,
 //	                        packet-loss,                        clock-jump-primary-kill-unanimous
 //	                        clock-jump-primary-kill
 //	cache/redis-cluster     null, primary-kill, -pause,         primary-kill-no-replica,
 //	                        -partition, replica-kill,           -full-coverage, -stale-map,
-//	                        rolling-restart                     rolling-restart-no-persistence
-//	cache/memcached         null, kill, pause, kill-return      kill-no-ejection, kill-modulo
-//	coordination/etcd       null, leader-kill, -pause,          leader-partition-serializable,
-//	                        -partition, follower-kill,          all-power-cut-no-sync
-//	                        rolling-restart, latency,
-//	                        packet-loss, clock-jump,
+//	                        rolling-restart, latency,           rolling-restart-no-persistence,
+//	                        packet-loss, clock-jump,            all-power-cut-no-sync
 //	                        all-power-cut
+//	cache/memcached         null, kill, pause, partition,       kill-no-ejection, kill-modulo,
+//	                        kill-return, rolling-restart,       rolling-restart-hurried,
+//	                        latency, packet-loss                latency-impatient
+//	coordination/etcd       null, leader-kill, -pause,          leader-partition-serializable,
+//	                        -partition, follower-kill,          all-power-cut-no-sync,
+//	                        rolling-restart, latency,           follower-disk-hang-two-members
+//	                        packet-loss, clock-jump,
+//	                        all-power-cut, leader-disk-slow,
+//	                        -hang, -full, follower-disk-hang
 //	coordination/lock       null, holder-kill, holder-pause,    holder-pause-unfenced
-//	                        holder-clock-jump
+//	                        -partition, -clock-jump,
+//	                        waiter-kill, store-leader-kill
 //	db/mysql-semisync       null, source-kill, -kill-return,    replicas-cut-source-kill-asynchronous,
 //	                        -pause, -partition, replica-kill,   -fallback, -after-commit,
 //	                        manager-kill,                       source-partition-asynchronous
