@@ -6,7 +6,8 @@
 //	calibration             known-outage                        (the instrument itself)
 //	entry/nginx-upstream    null, kill, failback, backup-kill,  kill-no-next-upstream,
 //	                        still-dead, pause,                  pause-default-timeout,
-//	                        both-kill-return                    both-kill-return-textbook
+//	                        both-kill-return                    both-kill-return-textbook,
+//	                                                            still-dead-default-timeout
 //	entry/nginx-pool        null, kill, pause, slow, flapping,  pause-default-timeout,
 //	                        kill-effects                        kill-effects-non-idempotent
 //	entry/vip               null, kill, kill-return, stop,      nginx-death-no-check,
@@ -45,12 +46,15 @@
 //	db/mysql-semisync       null, source-kill, -kill-return,    replicas-cut-source-kill-asynchronous,
 //	                        -pause, -partition, replica-kill,   -fallback, -after-commit,
 //	                        manager-kill,                       source-partition-asynchronous
-//	                        replicas-cut-source-kill,
+//	                        replicas-cut-source-kill,           source-power-cut-no-sync
 //	                        rolling-restart, latency,
-//	                        packet-loss
+//	                        packet-loss, clock-jump, disk-slow,
+//	                        disk-full, source-power-cut
 //	db/mysql-group          null, primary-kill, -pause,         primary-kill-default-expel,
 //	                        -partition, -kill-backlog,          primary-kill-backlog-eventual
-//	                        -kill-return, secondary-kill
+//	                        -kill-return, secondary-kill,
+//	                        rolling-restart, latency,
+//	                        packet-loss
 //	db/read-write-split     lag, replica-kill                   lag-any-replica
 //	db/isolation            lists, bank, lists-kill             lists-repeatable-read,
 //	                                                            bank-repeatable-read
@@ -59,11 +63,14 @@
 //	                        follower-kill, controller-kill,     follower-kill-plain-producer,
 //	                        replication-cut-leader-kill,        replication-cut-leader-kill-min-insync-1,
 //	                        -return, latency, packet-loss,      -unclean,
-//	                        clock-jump, rolling-restart         clock-jump-default-retention
+//	                        clock-jump, rolling-restart,        clock-jump-default-retention,
+//	                        leader-power-cut, -disk-full,       replication-cut-leader-power-cut-min-insync-1
+//	                        replication-cut-leader-power-cut
 //	mq/rabbitmq             null, leader-kill, -kill-return,    leader-kill-classic,
 //	                        -pause, -pause-long, -partition,    leader-isolated-kill-no-confirms,
 //	                        -isolated-kill, follower-kill,      consumers-cut-auto-ack,
-//	                        consumers-cut                       leader-pause-long-pause-minority
+//	                        consumers-cut, rolling-restart,     leader-pause-long-pause-minority,
+//	                        latency, packet-loss, given-back    given-back-default-limit
 //	disk/redis-single       null, power-cut, -everysec,         power-cut-lying-disk, -no-sync,
 //	                        disk-full                           -everysec-no-sync, disk-full-always
 //	e2e/orders              null, service-kill,                 service-kill-no-idempotency-key,
