@@ -83,6 +83,19 @@ type Lasting interface {
 	Still(ctx context.Context) (Proof, error)
 }
 
+// momentary is an injection that is over once it has been seen: a restart, a
+// signal. There is nothing to look at again, and a later fault of the same node
+// is no gap in it.
+type momentary struct{ Injection }
+
+// once makes an injection momentary.
+func once(i Injection, err error) (Injection, error) {
+	if err != nil {
+		return nil, err
+	}
+	return momentary{i}, nil
+}
+
 // merge makes one proof of several nodes': the whole is not in force before
 // the first order and is in force after the last sight.
 func merge(proofs []agent.Proof) Proof {

@@ -38,7 +38,7 @@ func (s signal) Inject(ctx context.Context, f *Field) (Injection, error) {
 	if err != nil {
 		return nil, err
 	}
-	return strike(ctx, f, nodes, agent.ActionSignal, agent.SignalParams{Signal: s.name, Nonce: time.Now().UnixNano()})
+	return once(strike(ctx, f, nodes, agent.ActionSignal, agent.SignalParams{Signal: s.name, Nonce: time.Now().UnixNano()}))
 }
 
 var _ = written("signal", "NODES NAME", func(p *parser) Fault {

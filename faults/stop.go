@@ -70,7 +70,7 @@ func (r restart) Inject(ctx context.Context, f *Field) (Injection, error) {
 	if err != nil {
 		return nil, err
 	}
-	return strike(ctx, f, nodes, agent.ActionRestart, agent.StopParams{Grace: r.grace})
+	return once(strike(ctx, f, nodes, agent.ActionRestart, agent.StopParams{Grace: r.grace}))
 }
 
 func graceText(grace time.Duration) string {
