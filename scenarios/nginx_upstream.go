@@ -69,12 +69,32 @@ func nginxUpstream() []runner.Scenario {
 	standby.Faults = faults.Schedule{faults.At(2*time.Second, faults.Kill(harness.Named("backend-b")))}
 
 	// The seconds of fail_timeout are spent when nginx tries the dead server
-	// again: one request each finds it dead and goes to the stand-by.
+	// again. By then nobody refuses the connection: the machine is gone, and only
+	// a time-out tells.
+	known := nginx.Upstream{
+		Servers: []nginx.Server{
+			{Name: "backend-a", Params: "max_fails=1 fail_timeout=30s"},
+			{Name: "backend-b", Params: "backup"},
+		},
+		ConnectTimeout: 250 * time.Millisecond,
+	}
 	stillDead := kill
 	stillDead.Profile = runner.Nightly
 	stillDead.Name = "entry/nginx-upstream/still-dead"
-	stillDead.Doc = "The active backend stays dead beyond fail_timeout: the request that tries it again is handed on like the first, and no client sees an error."
+	stillDead.Doc = "The active backend stays dead beyond fail_timeout: with a proxy_connect_timeout below its client's patience, the request that tries it again is handed on like the first, and no client sees an error."
+	stillDead.System = known
 	stillDead.Duration = 38 * time.Second
+
+	// A client that gives up before proxy_connect_timeout takes its attempt with
+	// it, and nginx books that as a success: an attempt that ends without a
+	// failure, after the server's time was over, clears its failures
+	// (ngx_http_upstream_round_robin.c, free peer: "mark peer live if check
+	// passed"). From then on everybody is sent to a machine that is not there, and
+	// everybody who gives up confirms it.
+	patient := twin(stillDead, "still-dead-default-timeout",
+		"Twin: the textbook's two lines and nothing else. proxy_connect_timeout is 60 s and clients wait for one: when fail_timeout is over, the first to give up marks the dead backend alive, and nobody is served any more, while the stand-by is idle.",
+		runner.FailsOn("errors", "availability.requests"),
+		func(s *runner.Scenario) { s.System = safe.System })
 
 	// Hanging is not dying: only a time-out tells, and the default is 60 s.
 	bounded := nginx.Upstream{
@@ -95,9 +115,9 @@ func nginxUpstream() []runner.Scenario {
 		"Twin: the textbook's two lines and nothing else. proxy_read_timeout is 60 s: nobody is served until then, while the stand-by is idle.",
 		runner.FailsOn("errors", "availability.requests"),
 		func(s *runner.Scenario) {
-			patient := bounded
-			patient.ReadTimeout = 0
-			s.System = patient
+			unbounded := bounded
+			unbounded.ReadTimeout = 0
+			s.System = unbounded
 		})
 
 	// When both have failed, nginx asks neither before its fail_timeout is over,
@@ -135,5 +155,5 @@ func nginxUpstream() []runner.Scenario {
 			}
 		})
 
-	return []runner.Scenario{null, kill, failback, standby, stillDead, hang, hangDefault, blip, blipSeed, noNextUpstream}
+	return []runner.Scenario{null, kill, failback, standby, stillDead, patient, hang, hangDefault, blip, blipSeed, noNextUpstream}
 }

@@ -1,7 +1,6 @@
 package scenarios
 
 import (
-	"slices"
 	"time"
 
 	"github.com/hadrill/hadrill/faults"
@@ -83,12 +82,16 @@ func gatewayReleases() []runner.Scenario {
 	everything.Name = "release/rolling/everything"
 	everything.Doc = "More than 50,000 requests while all instances are released twice, and the gateway upgraded before, between and after."
 	everything.Load = load.HTTP{Rate: 900, Method: "POST", Path: "/"}
-	everything.Faults = slices.Concat(
-		faults.Schedule{faults.At(2*time.Second, upgrade)}, delayed(4*time.Second, rolled(joins, service...)),
-		faults.Schedule{faults.At(30*time.Second, upgrade)}, delayed(32*time.Second, rolled(joins, service[0])),
-		faults.Schedule{faults.At(40*time.Second, faults.Restart(harness.Named(service[1]))), faults.At(48*time.Second, faults.Restart(harness.Named(service[2])))},
-		faults.Schedule{faults.At(56*time.Second, upgrade)},
-	)
+	// At their times, and not on the gateway's word: its successor says of every
+	// instance that it joins.
+	restart := func(i int) faults.Fault { return faults.Restart(harness.Named(service[i])) }
+	everything.Faults = faults.Schedule{
+		faults.At(2*time.Second, upgrade),
+		faults.At(5*time.Second, restart(0)), faults.At(13*time.Second, restart(1)), faults.At(21*time.Second, restart(2)),
+		faults.At(29*time.Second, upgrade),
+		faults.At(32*time.Second, restart(0)), faults.At(40*time.Second, restart(1)), faults.At(48*time.Second, restart(2)),
+		faults.At(56*time.Second, upgrade),
+	}
 	everything.Duration = 58 * time.Second
 
 	return []runner.Scenario{instances, atOnce, upgraded, everything}
@@ -152,12 +155,6 @@ func nginxReleases() []runner.Scenario {
 	reload.Promises = runner.Promises{fresh, kept, runner.Availability(1, 0.998)}
 
 	return []runner.Scenario{nginxInstances, unforgiving, hasty, reload}
-}
-
-// delayed returns the schedule with its first step at t.
-func delayed(t time.Duration, s faults.Schedule) faults.Schedule {
-	s[0].At = t
-	return s
 }
 
 // serves is the word of an instance that it serves.
