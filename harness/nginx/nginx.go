@@ -6,6 +6,17 @@
 //
 // The upstream block is the scenario's own: each server's parameters are
 // copied as they stand, because they are what a drill judges.
+//
+// # What hadrill found
+//
+// A backend that has just died refuses connections, and nginx goes to the next.
+// When fail_timeout is over and it is tried again, its machine is gone and
+// nobody refuses: the attempt waits for proxy_connect_timeout, 60 s by default.
+// A client that gives up sooner ends the attempt without a failure, and nginx
+// counts that as a server which is alive again. From the next request on
+// everybody is sent there, and everybody who gives up confirms it: 826 of 7600
+// requests in four seconds, all of them, while the stand-by was idle.
+// proxy_connect_timeout must be below the clients' patience.
 package nginx
 
 import (
