@@ -20,7 +20,7 @@ import (
 
 func TestAnOrderHasAsManyEffectsAsItHasKeys(t *testing.T) {
 	ctx, env := testenv.New(t, harness.Options{})
-	running, err := shop.Shop{}.Start(ctx, env)
+	running, err := shop.Shop{Caches: 1}.Start(ctx, env)
 	require.NoError(t, err)
 	r := running.(*shop.Running)
 	t.Cleanup(func() { require.NoError(t, r.Stop(context.Background())) })
@@ -86,5 +86,6 @@ func TestAnOrderHasAsManyEffectsAsItHasKeys(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, answer.Body.Close())
 	require.NotEmpty(t, answer.Header.Get(orders.SeenHeader))
-	require.Equal(t, "5", price(answer.Header.Get(orders.SeenHeader)))
+	require.Equal(t, "5", price(answer.Header.Get(orders.SeenHeader)), "who has written reads past the cache")
+	require.Equal(t, "700", price(""), "and nobody else does, for a second or as long as nobody asks")
 }
