@@ -38,7 +38,7 @@ func mysqlSemiSync() []runner.Scenario {
 	null.Duration = 4 * time.Second
 	null.Promises = runner.Promises{runner.Availability(1, 0.999), runner.NoLostWrites(), runner.LatencyP99(50*time.Millisecond, 250*time.Millisecond)}
 
-	failover := runner.Promises{runner.RTO(4*time.Second, 10*time.Second), runner.NoLostWrites()}
+	failover := runner.Promises{runner.RTO(3*time.Second, 7*time.Second), runner.NoLostWrites()}
 
 	kill := safe
 	kill.Profile = runner.Quick
@@ -46,7 +46,7 @@ func mysqlSemiSync() []runner.Scenario {
 	kill.Doc = "The source is killed: the manager promotes the most advanced replica, and nothing acknowledged is lost."
 	kill.Faults = faults.Schedule{faults.At(2*time.Second, faults.Kill(harness.Primary))}
 	kill.Duration = 10 * time.Second
-	kill.Promises = failover
+	kill.Promises = runner.Promises{runner.RTO(1500*time.Millisecond, 4*time.Second), runner.NoLostWrites()}
 
 	comeback := kill
 	comeback.Profile = runner.Nightly
@@ -186,6 +186,6 @@ func semiSyncDownAfter() runner.Sweep {
 				system.DownAfter = downAfter
 				s.System = system
 			}
-			s.Promises[0] = runner.RTO(downAfter+3*time.Second, downAfter+9*time.Second)
+			s.Promises[0] = runner.RTO(downAfter+500*time.Millisecond, downAfter+3*time.Second)
 		})
 }

@@ -54,7 +54,7 @@ func semiSyncDisks(safe runner.Scenario) []runner.Scenario {
 	power.Promises = runner.Promises{runner.RTO(5*time.Second, 9*time.Second), runner.NoLostWrites()}
 
 	noSync := twin(power, "source-power-cut-no-sync",
-		"Twin: sync_binlog=0, which leaves syncing to the kernel. The source comes back without what it acknowledged last, and its replicas, which have it, are made to forget it.",
+		"Twin: sync_binlog=0 and innodb_flush_log_at_trx_commit=2, as guides to speed have it. The source comes back without what it acknowledged last, and its replicas, which have it, are made to forget it.",
 		runner.FailsOn("lost"),
 		func(s *runner.Scenario) {
 			quick := patient

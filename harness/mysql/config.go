@@ -89,6 +89,7 @@ func (s SemiSync) config(members []member, i int) string {
 	s.disk(i).configure(&l)
 	if s.NoSync {
 		l.add("sync_binlog=0") // the last word counts
+		l.add("innodb_flush_log_at_trx_commit=2")
 	}
 	return l.String()
 }

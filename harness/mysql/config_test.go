@@ -44,7 +44,7 @@ func TestASemiSyncServerIsConfigured(t *testing.T) {
 // The last of two lines counts.
 func TestASourceThatLeavesSyncingToTheKernelIsConfigured(t *testing.T) {
 	lines := own(t, SemiSync{Replicas: 2, Acks: 1, NoSync: true, Disk: InterposedDisk}.config(members(3), 0))
-	assert.Equal(t, []string{"innodb_flush_method=fsync", "sync_binlog=0"}, lines[len(lines)-2:])
+	assert.Equal(t, []string{"innodb_flush_method=fsync", "sync_binlog=0", "innodb_flush_log_at_trx_commit=2"}, lines[len(lines)-3:])
 }
 
 func TestTheFirstServersDataLieOnItsDisk(t *testing.T) {

@@ -56,8 +56,10 @@ type SemiSync struct {
 	// for faults of disks; empty: none. (Three of them would mostly show how slow
 	// one machine is that syncs for three.)
 	Disk Disk
-	// NoSync leaves it to the kernel when the binary log is on disk
-	// (sync_binlog=0). By default each commit is, before it is acknowledged.
+	// NoSync leaves it to the kernel when the binary log is on disk, and syncs
+	// the redo log once a second, as guides to speed have it (sync_binlog=0,
+	// innodb_flush_log_at_trx_commit=2). By default each commit is on disk
+	// before it is acknowledged.
 	NoSync bool
 	// Zones places server i in Zones[i mod len]. Empty: one zone.
 	Zones []string

@@ -53,6 +53,7 @@ type Manager struct {
 	servers []*server
 	decided atomic.Pointer[Decision]
 	work    sync.WaitGroup
+	cloning sync.Mutex
 	began   time.Time
 	news    chan struct{} // somebody has been looked at, or an action has ended
 	since   time.Duration // when the last decision was made

@@ -2,6 +2,7 @@ package manager
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -117,6 +118,32 @@ func TestNothingIsDoneAboutWhatWasSeenBeforeTheLastActionEnded(t *testing.T) {
 	s.seen.asked = m.now()
 	act()
 	require.Equal(t, 2, acted)
+}
+
+func TestWhatFailsIsTriedAgainLessAndLessOften(t *testing.T) {
+	m, err := New(settings(t, 3, 1))
+	require.NoError(t, err)
+	s := &server{}
+	outcome, acted := errors.New("no room"), 0
+	act := func(after time.Duration) {
+		s.seen.asked = time.Duration(s.done.Load()) + after
+		m.act(t.Context(), s, time.Minute, func(context.Context) error { acted++; return outcome })
+		m.work.Wait()
+	}
+	act(time.Millisecond)
+	act(40 * time.Millisecond)
+	require.Equal(t, 1, acted, "too soon after the first failure")
+	act(60 * time.Millisecond)
+	act(60 * time.Millisecond)
+	require.Equal(t, 2, acted, "too soon after the second")
+	for range 20 {
+		act(3 * time.Second)
+	}
+	require.Equal(t, 22, acted, "but never later than in two seconds")
+	outcome = nil
+	act(3 * time.Second)
+	act(time.Millisecond)
+	require.Equal(t, 24, acted, "what has succeeded is not held up")
 }
 
 func TestTextIsQuotedSoThatItStaysText(t *testing.T) {

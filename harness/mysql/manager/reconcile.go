@@ -165,9 +165,13 @@ func (m *Manager) join(ctx context.Context, s, primary *server, was seen) error 
 }
 
 // clone replaces a server's data by the primary's. The server restarts
-// afterwards and joins like any other.
+// afterwards and joins like any other. A donor gives to one at a time.
 func (m *Manager) clone(ctx context.Context, s, primary *server, was seen, why string) error {
-	m.say("clones: %s %s", s.Name, why)
+	if !m.cloning.TryLock() {
+		return nil
+	}
+	defer m.cloning.Unlock()
+	m.once(s, "clones: %s %s", s.Name, why)
 	if len(was.replica) > 0 {
 		if err := s.hand.Exec(ctx, "STOP REPLICA", "RESET REPLICA ALL"); err != nil {
 			return err

@@ -20,6 +20,7 @@ type server struct {
 	busy     atomic.Bool      // an action is under way
 	stopping atomic.Bool      // its receiver is being stopped, on suspicion
 	done     atomic.Int64     // when the last action ended, on the manager's clock
+	failed   atomic.Int32     // actions in a row that failed
 	said     sync.Map         // complaint -> true, so that each is said once
 	latest   atomic.Pointer[seen]
 	seen     seen // what the manager goes by in this round
@@ -105,9 +106,14 @@ func (m *Manager) probe(ctx context.Context, through *session.Session) (now seen
 
 // act runs an action on a server beside everything else, unless one is under
 // way there already, or ended after the server was last looked at: what was
-// seen is then out of date. Complaints are said once each.
+// seen is then out of date. What fails is tried again after twice as long each
+// time, 2 s at most. Complaints are said once each.
 func (m *Manager) act(ctx context.Context, s *server, limit time.Duration, action func(context.Context) error) {
-	if s.busy.Load() || s.seen.asked <= time.Duration(s.done.Load()) {
+	pause := time.Duration(0)
+	if failed := s.failed.Load(); failed > 0 {
+		pause = min(25*time.Millisecond<<min(failed, 10), 2*time.Second)
+	}
+	if s.busy.Load() || s.seen.asked <= time.Duration(s.done.Load())+pause {
 		return
 	}
 	s.busy.Store(true)
@@ -120,13 +126,19 @@ func (m *Manager) act(ctx context.Context, s *server, limit time.Duration, actio
 		ctx, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
 		if err := action(ctx); err != nil {
+			s.failed.Add(1)
 			m.complain(s, err)
+			return
 		}
+		s.failed.Store(0)
 	})
 }
 
-func (m *Manager) complain(s *server, err error) {
-	text := fmt.Sprintf("trouble: %s: %v", s.Name, err)
+func (m *Manager) complain(s *server, err error) { m.once(s, "trouble: %s: %v", s.Name, err) }
+
+// once says something of a server that has not been said of it before.
+func (m *Manager) once(s *server, format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
 	if _, before := s.said.LoadOrStore(text, true); !before {
 		m.say("%s", text)
 	}
