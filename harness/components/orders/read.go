@@ -12,6 +12,9 @@ import (
 
 const (
 	catchUpLimit = 50 * time.Millisecond // how long a replica may take to have what was seen
+	// replicaLimit is how long one may take in all: the primary knows, too, and
+	// behind one reader of a cached item wait all the others.
+	replicaLimit = 200 * time.Millisecond
 	replicaAway  = 2 * time.Second       // how long one that did not answer is left alone
 	selectPrice  = "SELECT price FROM items WHERE id = ?"
 )
@@ -93,6 +96,8 @@ func answered(err error) bool {
 var errLate = errors.New("the replica does not have what was seen")
 
 func (r *reader) from(ctx context.Context, at netip.AddrPort, item uint64, seen string) (price int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, replicaLimit)
+	defer cancel()
 	pool := r.database.servers[at]
 	if seen != "" {
 		var late bool
