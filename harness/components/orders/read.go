@@ -15,7 +15,7 @@ const (
 	// replicaLimit is how long one may take in all: the primary knows, too, and
 	// behind one reader of a cached item wait all the others.
 	replicaLimit = 200 * time.Millisecond
-	replicaAway  = 2 * time.Second       // how long one that did not answer is left alone
+	replicaAway  = 2 * time.Second // how long one that did not answer is left alone
 	selectPrice  = "SELECT price FROM items WHERE id = ?"
 )
 
