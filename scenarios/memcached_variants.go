@@ -70,9 +70,17 @@ func memcachedVariants(kill runner.Scenario, sound memcached.Pool) []runner.Scen
 	loss.Doc = "One packet in twenty to one of three servers is lost: a lookup that meets it is asked again over a new connection, and only clients that fail twice in a row leave the server out for a while."
 	loss.Faults = faults.Schedule{faults.At(2*time.Second, faults.Loss(faults.Link{To: harness.Named(server)}, 0.05)).Lasting(6 * time.Second)}
 	loss.Duration = 11 * time.Second
-	loss.Promises = append(answered, on("cache/hits", runner.Dip(2*time.Second, 0.06, 0.15)))
+	loss.Promises = append(answered, on("cache/hits", runner.Dip(2*time.Second, 0.05, 0.1)))
+	rash := twin(loss, "packet-loss-eject-at-once",
+		"Twin: one failure and the server is left out for two seconds. At any moment nearly half of the clients do without a third of the cache, because of single packets.",
+		runner.FailsOn(loss.Promises[2].Name),
+		func(s *runner.Scenario) {
+			touchy := sound
+			touchy.EjectAfter = 1
+			s.System = touchy
+		})
 
-	return []runner.Scenario{cut, rolling, hurried, far, impatient, loss}
+	return []runner.Scenario{cut, rolling, hurried, far, impatient, loss, rash}
 }
 
 // restarts restarts the three servers at those times.

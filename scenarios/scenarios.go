@@ -33,7 +33,8 @@
 //	                        all-power-cut
 //	cache/memcached         null, kill, pause, partition,       kill-no-ejection, kill-modulo,
 //	                        kill-return, rolling-restart,       rolling-restart-hurried,
-//	                        latency, packet-loss                latency-impatient
+//	                        latency, packet-loss                latency-impatient,
+//	                                                            packet-loss-eject-at-once
 //	coordination/etcd       null, leader-kill, -pause,          leader-partition-serializable,
 //	                        -partition, follower-kill,          all-power-cut-no-sync,
 //	                        rolling-restart, latency,           follower-disk-hang-two-members
