@@ -108,6 +108,9 @@ func (c Cluster) config(members []member, i int) string {
 	say("num.io.threads", 4)
 	say("background.threads", 2)
 	say("log.cleaner.dedupe.buffer.size", 4<<20)
+	// The default of 50 is for thousands of groups; each is a log on every node,
+	// to be made when the first group asks.
+	say("offsets.topic.num.partitions", 3)
 	// Looked at every second: an hour of waiting shows nothing more.
 	say("log.initial.task.delay.ms", 1000)
 	say("log.retention.check.interval.ms", 1000)
