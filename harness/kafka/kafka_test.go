@@ -34,6 +34,7 @@ num.network.threads=2
 num.io.threads=4
 background.threads=2
 log.cleaner.dedupe.buffer.size=4194304
+offsets.topic.num.partitions=3
 log.initial.task.delay.ms=1000
 log.retention.check.interval.ms=1000
 auto.create.topics.enable=false
