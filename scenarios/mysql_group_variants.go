@@ -35,7 +35,7 @@ func mysqlGroupVariants(safe runner.Scenario) []runner.Scenario {
 	online := func(node string) faults.Match {
 		return faults.Match{Kind: faults.EventLog, Node: node, Text: "This server was declared online"}
 	}
-	restart := func(node string) faults.Fault { return faults.RestartWithin(harness.Named(node), 4*time.Second) }
+	restart := func(node string) faults.Fault { return faults.RestartWithin(harness.Named(node), 2*time.Second) }
 	rolling := safe
 	rolling.Name = "db/mysql-group/rolling-restart"
 	rolling.Doc = "Every member is restarted when the one before is online again, the primary last: each leaves the group in order and joins it again, and nothing acknowledged is lost. While one joins, commits stand still for seconds."

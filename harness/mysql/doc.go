@@ -57,7 +57,10 @@
 //
 // Group answers after 7 s; a failover takes 5.7 s of suspicion, which no setting
 // shortens, plus the expel time-out, plus the backlog: 6.4 s when the primary
-// freezes, 23 s with the default expel time-out.
+// freezes, 23 s with the default expel time-out. Members that are 50 ms apart,
+// there and back, commit in 122 ms (two to three rounds), where a semi-sync
+// source at the same distance takes 65 ms (one). Of commits over a wire that
+// loses one packet in twenty 97 % take less than half a second.
 //
 // Three servers and the manager of SemiSync hold 735 MiB, the three of Group
 // 1 000 MiB.

@@ -43,6 +43,11 @@
 // at once. A frozen or isolated one is replaced 1.1 to 1.5 s after it fell
 // silent with DetectorPoll 500 ms; by default the detector looks every 5 s.
 //
+// With 50 ms each way between all nodes a confirm takes 204 ms in the median,
+// two round trips: to the leader, and from it to a majority. One packet in
+// twenty lost leaves 98 % of confirms within half a second. Restarting all nodes
+// in turn costs 0.3 to 1.6 % of them, and none that was given.
+//
 // # What hadrill found
 //
 // pause_minority, the mode recommended for three nodes, does not repair what a
