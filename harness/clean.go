@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/containerd/errdefs"
+	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
 	"github.com/hadrill/hadrill/harness/engine"
@@ -24,6 +25,8 @@ type part struct {
 	run   string
 	owner string
 	role  string
+
+	summary container.Summary // of a container
 }
 
 func (p part) String() string { return p.kind + " " + p.name }
@@ -41,44 +44,70 @@ func find(ctx context.Context, eng *engine.Engine, label string) ([]part, error)
 		if len(c.Names) > 0 {
 			name = strings.TrimPrefix(c.Names[0], "/")
 		}
-		parts = append(parts, part{"container", c.ID, name, c.Labels[LabelRun], c.Labels[LabelOwner], c.Labels[LabelRole]})
+		parts = append(parts, part{"container", c.ID, name, c.Labels[LabelRun], c.Labels[LabelOwner], c.Labels[LabelRole], c})
 	}
 	networks, err := eng.Client().NetworkList(ctx, client.NetworkListOptions{Filters: filter})
 	if err != nil {
 		return nil, fmt.Errorf("list networks of %s: %w", label, err)
 	}
 	for _, n := range networks.Items {
-		parts = append(parts, part{"network", n.ID, n.Name, n.Labels[LabelRun], n.Labels[LabelOwner], n.Labels[LabelRole]})
+		parts = append(parts, part{"network", n.ID, n.Name, n.Labels[LabelRun], n.Labels[LabelOwner], n.Labels[LabelRole], container.Summary{}})
 	}
 	volumes, err := eng.Client().VolumeList(ctx, client.VolumeListOptions{Filters: filter})
 	if err != nil {
 		return nil, fmt.Errorf("list volumes of %s: %w", label, err)
 	}
 	for _, v := range volumes.Items {
-		parts = append(parts, part{"volume", v.Name, v.Name, v.Labels[LabelRun], v.Labels[LabelOwner], v.Labels[LabelRole]})
+		parts = append(parts, part{"volume", v.Name, v.Name, v.Labels[LabelRun], v.Labels[LabelOwner], v.Labels[LabelRole], container.Summary{}})
 	}
 	return parts, nil
 }
 
-// remove removes what an Env started and returns what it removed. The agent of
+// remove removes what an Env started. The agent of
 // the run and its record are not the Env's: they go last, by their own hand.
-func remove(ctx context.Context, eng *engine.Engine, run string) ([]string, error) {
+// Networks that the engine miscounts are kept, and are no error.
+func remove(ctx context.Context, eng *engine.Engine, run string) (kept []string, err error) {
 	found, err := find(ctx, eng, LabelRun+"="+run)
 	if err != nil {
 		return nil, err
 	}
 	found = slices.DeleteFunc(found, func(p part) bool { return p.role == PartAgent })
-	return removeParts(ctx, eng, found)
+	_, failed := removeParts(ctx, eng, found)
+	failed = slices.DeleteFunc(failed, func(f failure) bool {
+		if errors.Is(f.err, ErrMiscounted) {
+			kept = append(kept, f.part.String())
+			return true
+		}
+		return false
+	})
+	return kept, join(failed)
+}
+
+// failure is a part that could not be removed.
+type failure struct {
+	part part
+	err  error
+}
+
+func join(failed []failure) error {
+	var errs []error
+	for _, f := range failed {
+		errs = append(errs, fmt.Errorf("remove %s: %w", f.part, f.err))
+	}
+	return errors.Join(errs...)
 }
 
 // removeParts removes kind by kind, as a network in use cannot go, and all of
 // a kind side by side.
-func removeParts(ctx context.Context, eng *engine.Engine, parts []part) ([]string, error) {
-	var (
-		mu      sync.Mutex
-		removed []string
-		errs    []error
-	)
+func removeParts(ctx context.Context, eng *engine.Engine, parts []part) (removed []string, failed []failure) {
+	var mu sync.Mutex
+	var containers []container.Summary
+	for _, p := range parts {
+		if p.kind == "container" {
+			containers = append(containers, p.summary)
+		}
+	}
+	Leave(ctx, eng.Client(), containers)
 	for _, kind := range []string{"container", "network", "volume"} {
 		var group sync.WaitGroup
 		for _, p := range parts {
@@ -90,7 +119,7 @@ func removeParts(ctx context.Context, eng *engine.Engine, parts []part) ([]strin
 				mu.Lock()
 				defer mu.Unlock()
 				if err != nil {
-					errs = append(errs, fmt.Errorf("remove %s: %w", p, err))
+					failed = append(failed, failure{p, err})
 					return
 				}
 				removed = append(removed, p.String())
@@ -98,7 +127,7 @@ func removeParts(ctx context.Context, eng *engine.Engine, parts []part) ([]strin
 		}
 		group.Wait()
 	}
-	return removed, errors.Join(errs...)
+	return removed, failed
 }
 
 // removePart removes one part; one that is gone, or going, is no error.
@@ -140,7 +169,7 @@ func removeNetwork(ctx context.Context, eng *engine.Engine, id string) error {
 		}
 		if time.Now().After(deadline) {
 			if len(seen.Network.Containers) == 0 {
-				err = fmt.Errorf("the engine has miscounted: it names no endpoint, and still: %w; restart the engine, then run `hadrill clean`", err)
+				err = fmt.Errorf("%w (%w)", ErrMiscounted, err)
 			}
 			return err
 		}
@@ -202,7 +231,8 @@ func CleanAll(ctx context.Context, eng *engine.Engine, o CleanOptions) ([]string
 			thaw(ctx, eng, p.id)
 		}
 	}
-	return removeParts(ctx, eng, doomed)
+	removed, failed := removeParts(ctx, eng, doomed)
+	return removed, join(failed)
 }
 
 // thaw lifts a freeze however it was made: by the engine, or past it in the

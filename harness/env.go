@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hadrill/hadrill/harness/engine"
@@ -74,6 +75,9 @@ type Env struct {
 	places   map[string]int    // node name -> index of its address
 	images   map[string]engine.ImageInfo
 	fileErrs []error
+	kept     []string // by the engine, after Close
+
+	closing atomic.Int64 // Unix time in ns from which nodes speak of their removal alone; 0: not yet
 }
 
 var (

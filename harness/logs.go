@@ -101,6 +101,9 @@ func (e *Env) followOnce(w *watch, file *os.File) {
 		if !ok || skip.drop(at) {
 			return
 		}
+		if closing := e.closing.Load(); closing != 0 && at.UnixNano() > closing {
+			return // what a node says of being taken down is not of the run
+		}
 		w.remember(at, text)
 		if file != nil {
 			if _, err := fmt.Fprintln(file, line); err != nil {

@@ -272,6 +272,7 @@ func (e *Env) waitReady(ctx context.Context, n *Node, s NodeSpec) error {
 		}
 		select {
 		case exit := <-w.died:
+			runDry([]*watch{w}) // its last words are the reason, and come after the word of its death
 			return fmt.Errorf("node %s ended with code %d before it was ready%s", n.name, exit, w.tail())
 		case <-ctx.Done():
 			return fmt.Errorf("wait for node %s: %w (last answer: %v)%s", n.name, ctx.Err(), last, w.tail())

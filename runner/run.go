@@ -300,6 +300,12 @@ func (d *drill) stop() error {
 func (d *drill) endAgent(ctx context.Context) error {
 	closed := d.agent.Close(ctx)
 	left, err := harness.Residue(ctx, d.options.Engine, d.run)
+	if d.env != nil {
+		for _, kept := range d.env.Kept() {
+			d.note("engine miscounted", fmt.Sprintf("%s: %v", kept, harness.ErrMiscounted))
+			left = slices.DeleteFunc(left, func(l string) bool { return l == kept })
+		}
+	}
 	if len(left) > 0 {
 		err = fmt.Errorf("%s: run `hadrill clean`", strings.Join(left, ", "))
 	}

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/containerd/errdefs"
+	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
 	"github.com/hadrill/hadrill/harness"
@@ -67,6 +69,7 @@ func (r *reaper) pass(ctx context.Context) (found int, err error) {
 	var wait sync.WaitGroup
 	var mu sync.Mutex
 	var errs []error
+	harness.Leave(ctx, r.engine, slices.DeleteFunc(slices.Clone(containers.Items), func(c container.Summary) bool { return c.ID == r.spare }))
 	for _, c := range containers.Items {
 		if c.ID == r.spare {
 			for _, m := range c.Mounts {
