@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"html"
 	"os"
 	"os/exec"
@@ -23,7 +24,7 @@ import (
 // browser finds a Chromium. Without one the test cannot say anything: that is
 // a failure where everything has to be tested (CI is set) and a skip in a
 // short run.
-func browser(t *testing.T) string {
+func browser(t testing.TB) string {
 	t.Helper()
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
 		if path, err := exec.LookPath(name); err == nil {
@@ -39,7 +40,14 @@ func browser(t *testing.T) string {
 
 // open loads a file without any network, runs the probe in the page and
 // returns what the probe found, with everything the console said.
-func open(t *testing.T, page, probe string) (found map[string]any, console string) {
+func open(t testing.TB, page, probe string) (found map[string]any, console string) {
+	t.Helper()
+	return openFor(t, page, 3*time.Second, probe)
+}
+
+// openFor is open with the time that the page's timers may use, which the
+// browser skips rather than waits for; 0: its clock is the real one.
+func openFor(t testing.TB, page string, budget time.Duration, probe string) (found map[string]any, console string) {
 	t.Helper()
 	if strings.Contains(page, "<iframe") {
 		page += "<script>window.problems=[]</script>"
@@ -53,9 +61,13 @@ func open(t *testing.T, page, probe string) (found map[string]any, console strin
 	require.NoError(t, os.WriteFile(file, []byte(page), 0o644))
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, browser(t), "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+	flags := []string{"--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
 		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--host-resolver-rules=MAP * ~NOTFOUND",
-		"--enable-logging=stderr", "--user-data-dir="+filepath.Join(dir, "profile"), "--window-size=1200,1000", "--virtual-time-budget=3000", "--dump-dom", "file://"+file)
+		"--enable-logging=stderr", "--user-data-dir=" + filepath.Join(dir, "profile"), "--window-size=1200,1000"}
+	if budget > 0 {
+		flags = append(flags, fmt.Sprintf("--virtual-time-budget=%d", budget.Milliseconds()))
+	}
+	cmd := exec.CommandContext(ctx, browser(t), append(flags, "--dump-dom", "file://"+file)...)
 	cmd.WaitDelay = 5 * time.Second
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs

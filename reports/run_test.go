@@ -116,7 +116,7 @@ func TestHostileTextIsShownAndNeverRun(t *testing.T) {
 	require.NoError(t, xml.Unmarshal(read(t, dir, reports.JUnitFile), &any))
 }
 
-func read(t *testing.T, dir, name string) []byte {
+func read(t testing.TB, dir, name string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(dir, name))
 	require.NoError(t, err)
