@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -24,6 +25,9 @@ const (
 	endAtOnce  = "at-once" // they are broken off
 
 	drainLimit = 5 * time.Second
+	// silenceLimit is how long a connection may be open at the end without a
+	// word; net/http waits five seconds for one (http.Server.Shutdown).
+	silenceLimit = 250 * time.Millisecond
 )
 
 // server is what every HTTP component shares: /live, /ready, /count, the
@@ -117,7 +121,8 @@ func (s *server) serve(ctx context.Context) error {
 		return err
 	}
 	fmt.Printf("%s serves on port %d\n", s.node, s.port)
-	web := &http.Server{Handler: s.transit.aged(s.mux), ReadHeaderTimeout: 30 * time.Second, ConnContext: born}
+	var silent newcomers
+	web := &http.Server{Handler: s.transit.aged(s.mux), ReadHeaderTimeout: 30 * time.Second, ConnContext: born, ConnState: silent.state}
 	failed := make(chan error, 1)
 	go func() { failed <- web.Serve(listener) }()
 	select {
@@ -133,9 +138,41 @@ func (s *server) serve(ctx context.Context) error {
 	time.Sleep(s.drain)
 	limit, cancel := context.WithTimeout(context.Background(), drainLimit)
 	defer cancel()
+	defer time.AfterFunc(silenceLimit, silent.end).Stop()
 	if err := web.Shutdown(limit); err != nil {
 		return fmt.Errorf("drain: %w", errors.Join(err, web.Close()))
 	}
 	fmt.Printf("%s has drained after %d answers\n", s.node, s.served.Load())
 	return nil
+}
+
+// newcomers are connections on which nothing has been asked yet. Proxies open
+// some in advance, and never use them where somebody drains. Safe for
+// concurrent use.
+type newcomers struct {
+	mu   sync.Mutex
+	open map[net.Conn]struct{}
+}
+
+// state implements http.Server.ConnState.
+func (n *newcomers) state(c net.Conn, now http.ConnState) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if now != http.StateNew {
+		delete(n.open, c)
+		return
+	}
+	if n.open == nil {
+		n.open = map[net.Conn]struct{}{}
+	}
+	n.open[c] = struct{}{}
+}
+
+// end closes them.
+func (n *newcomers) end() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for c := range n.open {
+		_ = c.Close() // its client may have done so
+	}
 }

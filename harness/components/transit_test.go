@@ -1,6 +1,7 @@
 package components
 
 import (
+	"context"
 	"crypto/tls"
 	"io"
 	"log"
@@ -126,4 +127,26 @@ func TestACertificateThatIsNotThereIsAnErrorAtStart(t *testing.T) {
 	_, err = way.secure(l, func(string) {})
 	require.ErrorContains(t, err, "HADRILL_TLS_CERT")
 	require.Error(t, l.Close(), "nobody listens any more")
+}
+
+// A proxy's spare connection must not hold up the end of a server.
+func TestAServerEndsWithoutWaitingForThoseWhoSayNothing(t *testing.T) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	require.NoError(t, err)
+	port := l.Addr().(*net.TCPAddr).Port
+	require.NoError(t, l.Close())
+	srv := &server{node: "n", port: port, end: endDrained, mux: http.NewServeMux()}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- srv.serve(ctx) }()
+	var spare net.Conn
+	require.Eventually(t, func() bool {
+		spare, err = net.Dial("tcp4", l.Addr().String())
+		return err == nil
+	}, 10*time.Second, time.Millisecond)
+	defer spare.Close()
+	stop()
+	began := time.Now()
+	require.NoError(t, <-ended)
+	require.Less(t, time.Since(began), drainLimit)
 }
