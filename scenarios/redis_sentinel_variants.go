@@ -85,7 +85,7 @@ func sentinelVariants(safe runner.Scenario, guarded redis.Sentinel) []runner.Sce
 	follower.Duration = 7 * time.Second
 	follower.Promises = runner.Promises{runner.Availability(1, 0.995), runner.NoLostWrites()}
 	greedy := twin(follower, "replica-kill-guard-wants-both",
-		"Twin: min-replicas-to-write 2, both replicas. The guard that is to keep writes safe makes every replica one without which there are none: the primary refuses them within a second.",
+		"Twin: min-replicas-to-write 2, both replicas. The guard that is to keep writes safe makes every replica one without which there are none: the primary refuses them at once.",
 		runner.FailsOn("availability.requests"),
 		func(s *runner.Scenario) {
 			both := guarded

@@ -1,29 +1,3 @@
-// Package etcd starts an etcd cluster and reads each member's own word on who
-// leads it.
-//
-//	etcd-1 ◀──Raft──▶ etcd-2 ◀──Raft──▶ etcd-3        each with a log of its own,
-//	  ▲                                               synced to disk before it answers
-//	  └── clients: one member each; on a failure the next one
-//
-// A write is acknowledged once a majority has it on disk, and a read is
-// answered only after the leader made sure that it still leads (unless the
-// client asks for a serializable read): registers are linearizable, under any
-// fault that leaves a majority. A leader that hears of no majority for an
-// election time-out steps down by itself.
-//
-// What to expect: after the leader is lost, followers wait one to two election
-// time-outs at random and vote. With etcd's defaults (heartbeat 100 ms, election
-// 1 s) that was 1.1 s in the median, 1.9 s at most; with 50 and 300 ms it was
-// 0.4 s. In a sweep the outage was 0.33, 1.3 and 4.3 s with elections of 0.3, 1
-// and 3 s. Members start in about 3 s. Restarting members one after the other
-// costs their clients some 50 ms each, the leader's too: asked to end, it hands
-// its place over first. A wall clock that jumps an hour is not noticed.
-//
-// The client is go.etcd.io/etcd/client/v3 with its own retries off. It is given
-// one member, as its documentation calls "pinned address", and goes on to the
-// next when that one fails: given all three, it deals requests round, and those
-// for a frozen member would be lost for as long as the freeze, since its
-// connection looks well (keep-alive is 10 s at best in gRPC).
 package etcd
 
 import (

@@ -1,34 +1,3 @@
-// Package lockset starts workers that change shared sets under a lock in etcd:
-// the smallest system in which a lock must do what it is for.
-//
-//	clients ──▶ worker-1   worker-2   worker-3       hadrill's own component "locker"
-//	                ╲          │          ╱
-//	               one holds the lock's lease
-//	                           │
-//	                etcd-1  etcd-2  etcd-3           the lock, and the sets
-//
-// Only the holder changes the sets. It reads a set, works on it, and writes it
-// back whole, so two holders at once overwrite each other and elements that
-// were acknowledged are gone: a lost write in the definitive read is the proof
-// that mutual exclusion was broken.
-//
-// A lease bounds how long a dead holder keeps the lock. It cannot bound how long
-// a holder that was merely stopped, by a garbage collection, a hypervisor or a
-// freezer, goes on once it runs again (Kleppmann, "How to do distributed
-// locking", 2016; etcd's own documentation says the same of its locks). Fencing
-// can: the lock's token goes with every write, and the store refuses a write
-// whose token is no longer that of the lock. Fencing is the one field in which
-// the safe system and its known-bad twin differ.
-//
-// What to expect: when the holder is killed nobody has the lock for about the
-// lease, less what had passed of it since its last renewal: 1.6, 3.7 and 6.2 s
-// with leases of 2, 4 and 8 s. Frozen past its lease in the middle of a change
-// and thawed, a holder without fencing took back 45 to 48 acknowledged elements;
-// with fencing none was lost. A wall clock that jumps an hour, the holder's or
-// all of etcd's, changes nothing: leases are counted in monotonic time.
-//
-// etcd grants no lease shorter than one and a half election time-outs, rounded
-// up: 2 s by default.
 package lockset
 
 import (

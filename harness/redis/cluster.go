@@ -34,11 +34,6 @@ import (
 // no more than that (https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/,
 // "Write safety"): state the promise in seconds.
 //
-// Measured, time to recover when a primary is killed, in the median: 1.5, 2.2,
-// 3.5 and 6.7 s with a NodeTimeout of 0.5, 1, 2 and 4 s; 1.4 s for each second of
-// it, and 0.8 s that no setting removes. A restarted primary is away for 2.2 to
-// 2.8 s, most of it the 2 s above.
-//
 // What hadrill found: the client decides the outage as much as the cluster.
 //   - go-redis reloads the map of slots when a node redirects it, and every 60 s
 //     otherwise. A dead primary redirects nobody, so its clients go on dialling
