@@ -46,7 +46,7 @@ func (c Cache) work() work {
 	}
 	return work{
 		name: "cache", params: fmt.Sprintf("keys=%d", c.keys()),
-		streams: []stream{{plan: plan(0)}, {suffix: "/hits", plan: plan(wantsHit)}},
+		streams: []stream{{plan: plan(0)}, {suffix: "/hits", aside: true, plan: plan(wantsHit)}},
 		connect: capability("CacheStore", "caches nothing", func(ctx context.Context, store harness.CacheStore, from harness.Vantage) (Client, error) {
 			client, err := store.OpenCache(ctx, from)
 			return cacheClient{client}, err

@@ -65,6 +65,7 @@ func TestAWarmCacheMissesNothing(t *testing.T) {
 	s := &cacheSystem{values: map[uint64]int64{}}
 	log, _ := drive(t, Cache{Rate: 500, Keys: 50}, s, time.Second)
 	assert.Equal(t, []string{"cache", "cache/hits"}, []string{log.Header.Lanes[0].Name, log.Header.Lanes[1].Name})
+	assert.Equal(t, []bool{false, true}, []bool{log.Header.Lanes[0].Aside, log.Header.Lanes[1].Aside}, "a miss is no outage")
 	assert.Equal(t, map[record.Outcome]int{record.Ok: 500}, byOutcome(log, 0))
 	assert.Equal(t, map[record.Outcome]int{record.Ok: 500}, byOutcome(log, 1))
 	assert.Len(t, s.values, 50)

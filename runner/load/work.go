@@ -68,6 +68,7 @@ type stream struct {
 	oneIn    uint64 // takes one of so many operations of the schedule; 0 and 1: all
 	users    int    // instead of the load's clients
 	evidence bool   // outside of what is judged
+	aside    bool   // judged by its name alone
 	control  bool   // the untouched echo server
 	plan     func(s slot, n uint64, op *record.Op)
 }
@@ -148,7 +149,7 @@ func (w work) Lanes() []record.Lane {
 		for _, s := range w.streams {
 			lanes = append(lanes, record.Lane{
 				Name: laneName(w.name+s.suffix, zone), Protocol: w.protocol, Connection: "pooled", Zone: zone,
-				Rate: w.share(0, s).Rate(), Evidence: s.evidence, Control: s.control,
+				Rate: w.share(0, s).Rate(), Evidence: s.evidence, Aside: s.aside, Control: s.control,
 			})
 		}
 	}

@@ -141,6 +141,26 @@ func TestFiguresOfOneLane(t *testing.T) {
 	assert.Equal(t, 0.5, *r.Judgements[2].Value)
 }
 
+func TestALaneBesideTheServiceIsJudgedByItsNameAlone(t *testing.T) {
+	hits := record.Objective{Name: "availability.requests@cache/hits", Kind: record.KindAvailability, Unit: "ratio", Target: 0.9, Limit: 0.9, Higher: true}
+	tell := func(aside bool) *record.Result {
+		s := newStory(12*time.Second).fault(3*time.Second, 0).writes()
+		s.log.Header.Lanes = append(s.log.Header.Lanes, record.Lane{Name: "cache/hits", Rate: 500, Aside: aside})
+		for _, op := range s.log.Ops {
+			if op.Lane == 0 && op.Intended > at(6*time.Second) {
+				op.Lane, op.Outcome = 2, record.Fail
+				s.log.Ops = append(s.log.Ops, op)
+			}
+		}
+		return s.promise(objective("rto", 1), hits).analyze()
+	}
+	verdicts := func(r *record.Result) []record.Verdict {
+		return []record.Verdict{r.Judgements[0].Verdict, r.Judgements[1].Verdict}
+	}
+	assert.Equal(t, []record.Verdict{record.Pass, record.Failed}, verdicts(tell(true)))
+	assert.Equal(t, []record.Verdict{record.Failed, record.Failed}, verdicts(tell(false)))
+}
+
 func TestClientsThatTheScenarioCutsOffAreNotJudgedButTheirWritesCount(t *testing.T) {
 	tell := func(cutOff bool) *record.Result {
 		s := newStory(12*time.Second).fault(3*time.Second, 0).writes()

@@ -79,6 +79,9 @@ func (a *analysis) grade() {
 	}
 	a.capOutages(limit)
 	for _, in := range r.Incidents {
+		if in.Censored {
+			limit("D", "the service did not come back by itself after fault %s: somebody would have had to help", in.Fault.ID)
+		}
 		if in.ExposedCensored {
 			limit("C", "redundancy was not restored %s after fault %s", human(*in.Exposed, "s"), in.Fault.ID)
 		}

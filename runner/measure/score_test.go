@@ -80,3 +80,10 @@ func TestCapsOfOneRunStandOnEvidence(t *testing.T) {
 		})
 	}
 }
+
+// Whoever promises no recovery time still has to come back without help.
+func TestAServiceThatStaysAwayNeedsHelpWhateverWasPromised(t *testing.T) {
+	lost := record.Objective{Name: "lost", Kind: record.KindDurability, Unit: "ops"}
+	s := newStory(12*time.Second).fault(3*time.Second, 0).down(3*time.Second, 12*time.Second).writes().promise(lost)
+	assert.Contains(t, letters2reasons(s.analyze())["D"], "did not come back by itself after fault")
+}

@@ -79,8 +79,11 @@ func outside(l record.Lane) bool { return l.Evidence || l.Definitive }
 
 // judgedLane tells whether a lane's operations count. A lane from the side
 // that the scenario cuts off has a declared outage; only its acknowledged
-// writes count, for durability.
-func judgedLane(l record.Lane) bool { return !l.Control && !outside(l) && !l.CutOff && !l.Intruder }
+// writes count, for durability; one beside the service's answers counts where
+// an objective names it.
+func judgedLane(l record.Lane) bool {
+	return !l.Control && !outside(l) && !l.CutOff && !l.Intruder && !l.Aside
+}
 
 // withDefaults returns the SLO with MEASURES' defaults for what is unset. A
 // success ratio of zero would make every slice good, so it is never kept.

@@ -121,6 +121,7 @@ type Lane struct {
 	Evidence   bool    `json:"evidence,omitempty"`   // read-back and other operations outside the open-loop schedule
 	Definitive bool    `json:"definitive,omitempty"` // the read made after healing and quiescing
 	CutOff     bool    `json:"cut_off,omitempty"`    // from the side that the scenario cuts off: its acknowledged writes count for durability, its outage is declared and never judged
+	Aside      bool    `json:"aside,omitempty"`      // counts something beside the service's answers, such as a cache's hits: judged by the objectives that name it, and part of nothing else
 	Intruder   bool    `json:"intruder,omitempty"`   // requests that nobody may answer well: a good answer is a finding, a refusal is what is due
 }
 
