@@ -17,6 +17,26 @@
 //
 // A component reads its settings from HADRILL_* variables. A bad value, an
 // unknown name or a missing one is refused at start with one line naming it.
+//
+// # What every HTTP component understands
+//
+// The contract of an image that replaces one (HADRILL_IMAGE_BACKEND and its
+// like), beside the component's own settings and routes:
+//
+//	HADRILL_NODE             its name, answered in X-Hadrill-Node
+//	HADRILL_PORT             default 8080
+//	HADRILL_DRAIN            from "not ready" to no new connections, when it is
+//	                         asked to end (SIGTERM); what was begun is ended then
+//	HADRILL_END              "drained"; "at-once": it ends as it stands
+//	HADRILL_TLS_CERT, _KEY   PEM files: it speaks TLS, and nothing else; renewed
+//	                         files are shown from the next handshake on
+//	HADRILL_TLS_CLIENTS      PEM file of authorities: mutual TLS, only clients with
+//	                         a certificate of theirs are let in
+//	HADRILL_CONNECTION_AGE   how long a connection is kept; the next answer ends it
+//
+//	GET /live   200 while the process can answer
+//	GET /ready  200 while requests should be sent here
+//	GET /count  answers so far of the component's own routes
 package components
 
 import (
