@@ -22,10 +22,11 @@ func etcdVariants(safe runner.Scenario, always runner.Promises) []runner.Scenari
 	rolling.Doc = "Every member is restarted, one after the other: a majority is always there, and one of the restarts is a change of leader."
 	rolling.Faults = faults.Schedule{
 		faults.At(2*time.Second, faults.Restart(harness.Named("etcd-1"))),
-		faults.At(8*time.Second, faults.Restart(harness.Named("etcd-2"))),
-		faults.At(14*time.Second, faults.Restart(harness.Named("etcd-3"))),
+		// The limit and a stable window after the last.
+		faults.At(9*time.Second, faults.Restart(harness.Named("etcd-2"))),
+		faults.At(16*time.Second, faults.Restart(harness.Named("etcd-3"))),
 	}
-	rolling.Duration = 22 * time.Second
+	rolling.Duration = 24 * time.Second
 	rolling.Promises = also(always, runner.RTO(2*time.Second, 4*time.Second))
 
 	// Operations take longer, so it takes more clients to send as many.
