@@ -31,10 +31,11 @@ func resourceSelftests() []selftest {
 		{
 			// A piece of work takes 2 ms of a processor with instructions to
 			// digest, and a twentieth of it is 1 ms of every 20: four times too
-			// slow for 100 a second. At twice, every fifth answer was in time.
+			// slow for 100 a second. Now and then one answer is in time and splits
+			// the outage, so it is a second of which nearly all is late.
 			fault: faults.SlowCPU(subject(), 0.05), doc: "a node with a twentieth of a processor does not keep up with work that it did before",
 			route: "/work", rate: 100, lasting: true,
-			promises: runner.Promises{outageAtLeast(700 * time.Millisecond), overBy(selftestFor + 1500*time.Millisecond)},
+			promises: runner.Promises{worstWindowAtMost(time.Second, 0.25), overBy(selftestFor + 1500*time.Millisecond)},
 		},
 		{
 			// 20 times 64 KiB a second are 1.3 MB: more than three times the rate.
