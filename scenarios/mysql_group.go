@@ -141,7 +141,7 @@ func mysqlGroup() []runner.Scenario {
 func groupExpelTimeout() runner.Sweep {
 	kill := named(mysqlGroup(), "db/mysql-group/primary-kill")
 	return runner.SweepOver(kill, "group_replication_member_expel_timeout",
-		"How much of a failover is the wait for a suspected member, on top of the 5 s that no setting shortens. Suspicions are looked at every 15 s, so that 2 s cost as much as 5 s. While the dead are being looked for commits stand still again and again, so the outage says more than the time to recover.",
+		"How much of a failover is the wait for a suspected member, on top of the 5 s that no setting shortens. In one run each 2 s cost as much as 5 s, as if suspicions were looked at every 15 s. While the dead are being looked for commits stand still again and again, so the outage says more than the time to recover.",
 		[]time.Duration{0, 2 * time.Second, 5 * time.Second},
 		func(s *runner.Scenario, expel time.Duration) {
 			system := s.System.(mysql.Group)

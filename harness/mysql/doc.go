@@ -94,7 +94,7 @@
 //
 // group_replication_member_expel_timeout is no time but a switch: with 0 a
 // suspected member is expelled at once; with 2 s it took 16.3 s, with 5 s, the
-// default, 16.3 s too, because suspicions are looked at every 15 s.
+// default, 16.3 s too (one run each): as if suspicions were looked at every 15 s.
 //
 // The port 33061 of the manual's examples for Group Replication lies in Linux'
 // ephemeral range. Once in about 90 starts somebody else inside the container
