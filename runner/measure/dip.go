@@ -16,7 +16,9 @@ import (
 //
 // Before is the share of good operations from the beginning of the load to t0
 // of the first proven fault, after the worst window of that length from then
-// on. A run that was no better before than in its worst window has no dip.
+// on. A run that was no better before than in its worst window has no dip; one
+// that had no more before than the limit has no height to fall from, and says
+// nothing.
 func (a *analysis) dip(s *series, window time.Duration) quantity {
 	q := quantity{unit: "ratio", tolerance: min(1, a.noise.Seconds()/window.Seconds())}
 	struck := a.firstStruck()
@@ -27,7 +29,7 @@ func (a *analysis) dip(s *series, window time.Duration) quantity {
 	}
 	before := ratio(s.goodIn(i, j), j-i)
 	worst, _, fits := s.worstWindow(span{struck, a.run.to}, window)
-	q.value, q.ok, q.samples = max(0, before-worst), fits, s.len()
+	q.value, q.ok, q.samples, q.most = max(0, before-worst), fits, s.len(), &before
 	q.missing = fmt.Sprintf("the run holds no window of %v after the fault", window)
 	return q
 }

@@ -51,6 +51,15 @@ func TestADipIsAgainstTheRunsOwnStateBefore(t *testing.T) {
 	}
 }
 
+// What was hardly there before cannot be taken: such a pass would mean nothing.
+func TestADipThatCouldNotFailIsVacuous(t *testing.T) {
+	s := newStory(10*time.Second).fault(3*time.Second, 6*time.Second)
+	s.down(0, 10*time.Second)
+	r := s.promise(objective("availability.dip.1s", 0.4)).analyze()
+	assert.Equal(t, record.Vacuous, r.Judgements[0].Verdict, r.Judgements[0].Reason)
+	assert.Contains(t, r.Judgements[0].Reason, "could not have been more than")
+}
+
 func TestNoDipIsClaimedWhereNothingCanBeCompared(t *testing.T) {
 	for name, s := range map[string]*story{
 		"no fault":                     newStory(4 * time.Second),

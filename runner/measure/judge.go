@@ -43,6 +43,8 @@ func (a *analysis) judgeOne(o record.Objective) record.Judgement {
 		j.Verdict, j.Reason = record.Inconclusive, unproven
 	case !q.ok:
 		j.Verdict, j.Reason = record.Vacuous, q.missing
+	case q.most != nil && !o.Higher && *q.most <= o.Limit:
+		j.Verdict, j.Reason = record.Vacuous, fmt.Sprintf("%s could not have been more than %s here, whatever happened: a limit of %s is no promise", o.Name, human(*q.most, q.unit), human(o.Limit, q.unit))
 	case q.doubt != "" && q.class == durability:
 		j.Verdict, j.Reason = record.Inconclusive, q.doubt
 	default:

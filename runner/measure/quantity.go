@@ -26,11 +26,12 @@ type quantity struct {
 	censored  bool // the true value is beyond value
 	samples   int
 	class     class
-	tolerance float64 // how far the noise may have moved the value
-	floor     bool    // a limit below the resolution claims too much
-	missing   string  // why nothing was measured
-	doubt     string  // why no verdict better than inconclusive is possible
-	stands    bool    // noise only worsens it, so a pass stands in any noise
+	tolerance float64  // how far the noise may have moved the value
+	floor     bool     // a limit below the resolution claims too much
+	missing   string   // why nothing was measured
+	doubt     string   // why no verdict better than inconclusive is possible
+	most      *float64 // what value could have become at worst; nil: no such bound
+	stands    bool     // noise only worsens it, so a pass stands in any noise
 }
 
 // measure returns the figure of that name: the grammar of objectives.
